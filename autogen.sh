@@ -1,0 +1,5 @@
+#!/bin/sh
+# Make configure from a checkout. Needs autoconf, automake, pkg-config.
+set -e
+cd "$(dirname "$0")"
+exec autoreconf -fi

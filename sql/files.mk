@@ -1,0 +1,1 @@
+# Files of sql for make dist.

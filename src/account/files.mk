@@ -1,0 +1,2 @@
+# Sources of src/account, in libedge.
+libedge_a_SOURCES +=

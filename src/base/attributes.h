@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* attributes.h - compiler attributes by the name of what they promise. */
+#ifndef TRELAY_BASE_ATTRIBUTES_H
+#define TRELAY_BASE_ATTRIBUTES_H
+
+/* The result carries a failure: dropping it is a compile error under -Werror. */
+#define MUST_CHECK __attribute__((warn_unused_result))
+#define PRINTF_LIKE(text, first) __attribute__((format(printf, text, first)))
+#define UNUSED __attribute__((unused))
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* The object that holds MEMBER at address POINTER. */
+#define CONTAINER_OF(pointer, type, member) ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
+#endif

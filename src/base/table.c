@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* table.c - chained hash table; see table.h. */
+#include "base/table.h"
+
+#include "base/error.h"
+
+#include <stdlib.h>
+
+enum { FIRST_SLOTS = 64 };
+
+int table_init(struct table *table)
+{
+    *table = (struct table){ .slots = calloc(FIRST_SLOTS, sizeof(struct table_node *)), .slot_count = FIRST_SLOTS };
+    return table->slots != NULL ? 0 : ERROR_MEMORY;
+}
+
+void table_fini(struct table *table)
+{
+    free(table->slots);
+    *table = (struct table){ 0 };
+}
+
+static struct table_node **slot_of(const struct table *table, uint64_t hash)
+{
+    return &table->slots[hash & (table->slot_count - 1)];
+}
+
+static void grow(struct table *table)
+{
+    struct table grown = { .slots = calloc(table->slot_count * 2, sizeof(struct table_node *)),
+        .slot_count = table->slot_count * 2, .count = table->count };
+    if (grown.slots == NULL)
+        return;
+    for (size_t i = 0; i < table->slot_count; i++) {
+        struct table_node *next;
+        for (struct table_node *node = table->slots[i]; node != NULL; node = next) {
+            next = node->next;
+            struct table_node **slot = slot_of(&grown, node->hash);
+            node->next = *slot;
+            *slot = node;
+        }
+    }
+    free(table->slots);
+    *table = grown;
+}
+
+void table_insert(struct table *table, struct table_node *node, uint64_t hash)
+{
+    if (table->count >= table->slot_count)
+        grow(table);
+    struct table_node **slot = slot_of(table, hash);
+    *node = (struct table_node){ .next = *slot, .hash = hash, .is_held = true };
+    *slot = node;
+    table->count++;
+}
+
+void table_remove(struct table *table, struct table_node *node)
+{
+    if (!node->is_held)
+        return;
+    struct table_node **link = slot_of(table, node->hash);
+    while (*link != node)
+        link = &(*link)->next;
+    *link = node->next;
+    *node = (struct table_node){ 0 };
+    table->count--;
+}
+
+static struct table_node *with_hash(struct table_node *node, uint64_t hash)
+{
+    while (node != NULL && node->hash != hash)
+        node = node->next;
+    return node;
+}
+
+struct table_node *table_first(const struct table *table, uint64_t hash)
+{
+    return with_hash(*slot_of(table, hash), hash);
+}
+
+struct table_node *table_next(const struct table_node *node)
+{
+    return with_hash(node->next, node->hash);
+}
+
+struct table_node *table_walk(const struct table *table, const struct table_node *node)
+{
+    if (node != NULL && node->next != NULL)
+        return node->next;
+    size_t i = node != NULL ? (node->hash & (table->slot_count - 1)) + 1 : 0;
+    for (; i < table->slot_count; i++)
+        if (table->slots[i] != NULL)
+            return table->slots[i];
+    return NULL;
+}

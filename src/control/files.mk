@@ -1,0 +1,2 @@
+# Sources of src/control, in libedge.
+libedge_a_SOURCES +=

@@ -1,0 +1,2 @@
+# Sources of src/daemon, in libedge.
+libedge_a_SOURCES +=

@@ -1,0 +1,2 @@
+# Sources of src/db, in libedge.
+libedge_a_SOURCES +=

@@ -1,0 +1,2 @@
+# Sources of src/decide, in libpure.
+libpure_a_SOURCES +=

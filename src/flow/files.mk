@@ -1,0 +1,2 @@
+# Sources of src/flow, in libedge.
+libedge_a_SOURCES +=

@@ -1,0 +1,2 @@
+# Sources of src/log, in libedge.
+libedge_a_SOURCES +=

@@ -1,0 +1,2 @@
+# Sources of src/loop, in libedge.
+libedge_a_SOURCES +=

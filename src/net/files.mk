@@ -1,0 +1,2 @@
+# Sources of src/net, in libedge.
+libedge_a_SOURCES +=

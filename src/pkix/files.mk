@@ -1,0 +1,2 @@
+# Sources of src/pkix, in libedge.
+libedge_a_SOURCES +=

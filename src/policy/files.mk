@@ -1,0 +1,2 @@
+# Sources of src/policy, in libpure.
+libpure_a_SOURCES +=

@@ -1,0 +1,2 @@
+# Sources of src/relay, in libedge.
+libedge_a_SOURCES +=

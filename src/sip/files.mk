@@ -1,0 +1,2 @@
+# Sources of src/sip, in libpure.
+libpure_a_SOURCES +=

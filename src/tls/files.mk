@@ -1,0 +1,2 @@
+# Sources of src/tls, in libedge.
+libedge_a_SOURCES +=

@@ -1,0 +1,2 @@
+# Sources of src/transaction, in libpure.
+libpure_a_SOURCES +=

@@ -1,0 +1,1 @@
+# Files of t/fuzz for make dist.

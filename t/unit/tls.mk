@@ -1,0 +1,1 @@
+# Unit tests of src/tls. Program t/NNN-name.t from t/unit/name.c.

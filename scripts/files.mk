@@ -1,1 +1,2 @@
 # Files of scripts for make dist.
+EXTRA_DIST += scripts/build-wolfssl

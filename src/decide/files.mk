@@ -1,2 +1,5 @@
 # Sources of src/decide, in libpure.
-libpure_a_SOURCES +=
+libpure_a_SOURCES += \
+    src/decide/requirement.h \
+    src/decide/connection_key.h \
+    src/decide/decide.h

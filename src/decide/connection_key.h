@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* connection_key.h - the identity of a connection: a requirement's key fields, canonically encoded.
+ * In:    struct requirement_key. Out: bytes: tag, length, value for each field, absent and empty apart (INV-2).
+ * Equality is of all bytes; the hash only finds candidates.
+ */
+#ifndef TRELAY_DECIDE_CONNECTION_KEY_H
+#define TRELAY_DECIDE_CONNECTION_KEY_H
+
+#include "base/attributes.h"
+#include "base/buffer.h"
+#include "decide/requirement.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { CONNECTION_KEY_MAX = 1280 };
+
+struct connection_key {
+    uint16_t length;
+    uint64_t hash; /* of the bytes, with the process's seed */
+    uint8_t bytes[CONNECTION_KEY_MAX];
+};
+
+/* CONNECTION_KEY_MAX is enough for every requirement. */
+void connection_key_encode(const struct requirement_key *fields, uint64_t seed, struct connection_key *key_r);
+
+bool connection_key_equal(const struct connection_key *a, const struct connection_key *b);
+
+/* The reverse; ERROR_SYNTAX for bytes that encode() cannot have made. */
+int connection_key_decode(const struct connection_key *key, struct requirement_key *fields_r) MUST_CHECK;
+
+/* "role=out transport=tls destination=192.0.2.1:5061 ..."; absent fields are left out. */
+void requirement_key_print(const struct requirement_key *fields, struct buffer *out);
+
+#endif

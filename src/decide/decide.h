@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* decide.h - reuse, join, upgrade, open or reject: the decision, for one requirement and what the pool holds.
+ * In:    the requirement, its key, the pool's candidates, the time. Out: one decision with its reason.
+ * Never: allocates, logs, reads a clock, waits; total: what it does not know it does not allow (INV-47).
+ * Order: as in DECISION_LIST.
+ */
+#ifndef TRELAY_DECIDE_DECIDE_H
+#define TRELAY_DECIDE_DECIDE_H
+
+#include "decide/connection_key.h"
+#include "decide/requirement.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define DECISION_LIST(X)          \
+    X(DECISION_REUSE, "reuse")    \
+    X(DECISION_JOIN, "join")      \
+    X(DECISION_UPGRADE, "upgrade") \
+    X(DECISION_OPEN, "open")      \
+    X(DECISION_REJECT, "reject")  \
+    X(DECISION_DATAGRAM, "datagram") /* level none over UDP: there is no connection */
+
+enum decision {
+    DECISION_UNSET = 0,
+#define X(code, word) code,
+    DECISION_LIST(X)
+#undef X
+        DECISION_COUNT
+};
+const char *decision_name(enum decision decision);
+
+/* Names a connection for good: never a descriptor, pointer or reused number (INV-29). */
+struct connection_handle {
+    uint32_t worker;
+    uint32_t slot;
+    uint64_t generation; /* 0: no connection */
+};
+
+static inline bool connection_handle_equal(struct connection_handle a, struct connection_handle b)
+{
+    return a.worker == b.worker && a.slot == b.slot && a.generation == b.generation;
+}
+
+#define CONNECTION_STATE_LIST(X)                                                    \
+    X(CONNECTION_DIALING, "dialing")         /* TCP connect under way */            \
+    X(CONNECTION_HANDSHAKING, "handshaking") /* TLS handshake under way */          \
+    X(CONNECTION_VERIFYING, "verifying")     /* the verdict waits for something */  \
+    X(CONNECTION_READY, "ready")             /* published: requests may be sent */  \
+    X(CONNECTION_DRAINING, "draining")       /* no new requests, responses may come */ \
+    X(CONNECTION_DEAD, "dead")
+
+enum connection_state {
+    CONNECTION_UNSET = 0,
+#define X(code, word) code,
+    CONNECTION_STATE_LIST(X)
+#undef X
+        CONNECTION_STATE_COUNT
+};
+const char *connection_state_name(enum connection_state state);
+
+/* What the decision may know about one connection. */
+struct connection_view {
+    struct connection_handle handle;
+    enum connection_state state;
+    const struct connection_key *key; /* frozen when it was dialled (INV-4) */
+    const struct verdict *verdict;
+    int64_t deadline;  /* seconds since the epoch: hard end (INV-37); INT64_MAX: none */
+    uint32_t waiters;  /* requests behind its handshake */
+    uint32_t in_flight; /* requests sent that have no final response */
+    bool is_exclusive; /* opened for a no-conn-reuse request: nobody else's */
+    bool is_full_handshake;
+    bool meets_floor;  /* negotiated version and suite, for the candidate of an upgrade */
+};
+
+struct pool_view {
+    const struct connection_view *equal; /* of equal hash; compared in full here */
+    size_t equal_count;
+    const struct connection_view *unverified; /* same destination, for upgrades */
+    size_t unverified_count;
+    int64_t backoff_until; /* seconds: this full key failed a moment ago; 0: it did not */
+    bool has_room;         /* for one more connection of this class (INV-34) */
+    uint32_t waiters_max;
+};
+
+struct decision_result {
+    enum decision decision;
+    enum reason reason;              /* of REJECT */
+    struct connection_handle handle; /* of REUSE, JOIN, UPGRADE */
+};
+
+struct decision_result decide(const struct requirement *requirement, const struct connection_key *key,
+    const struct pool_view *pool, const struct capabilities *capabilities, int64_t now);
+
+/* Right before the write, by the connection's owner (INV-28): REASON_NONE or why not. */
+enum reason decide_may_send(const struct requirement *requirement, const struct connection_key *key,
+    const struct connection_view *connection, int64_t now);
+
+/* What a finished handshake showed. */
+struct handshake_facts {
+    bool is_full_handshake;       /* nothing was resumed (INV-24) */
+    enum tls_version tls_version; /* negotiated */
+    bool is_suite_allowed;        /* the negotiated suite is one of those offered */
+    bool is_captured;             /* the peer's chain was seen in this handshake */
+};
+
+/* May a finished outbound handshake be published under its key (INV-8, INV-16, INV-23)? For plain TCP HANDSHAKE is
+ * NULL. REASON_NONE or why not. */
+enum reason decide_publish(const struct requirement_key *key, const struct handshake_facts *handshake,
+    const struct verdict *verdict);
+
+#endif

@@ -9,4 +9,5 @@ libpure_a_SOURCES += \
     src/base/hash.h src/base/hash.c \
     src/base/table.h src/base/table.c \
     src/base/integer.h src/base/integer.c \
-    src/base/address.h src/base/address.c
+    src/base/address.h src/base/address.c \
+    src/base/arena.h src/base/arena.c

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* requirement.c - row, flags and target become a requirement; see requirement.h. */
+#include "decide/requirement.h"
+
+#include "base/error.h"
+#include "policy/name.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const char *transport_name(enum transport transport)
+{
+    switch (transport) {
+    case TRANSPORT_UDP:
+        return "udp";
+    case TRANSPORT_TCP:
+        return "tcp";
+    case TRANSPORT_TLS:
+        return "tls";
+    case TRANSPORT_UNSET:
+        break;
+    }
+    return "unset";
+}
+
+/* Everything the steps below work on. */
+struct work {
+    const struct policy_snapshot *snapshot;
+    const struct outbound_policy *row;
+    const struct flag_set *flags;
+    const struct requirement_target *target;
+    const struct capabilities *capabilities;
+    const struct requirement_defaults *defaults;
+    struct requirement_key *key;
+    struct requirement_terms *terms;
+    struct why *why;
+};
+
+static enum reason refuse(struct work *work, enum reason reason, const char *format, ...) PRINTF_LIKE(3, 4);
+
+static enum reason refuse(struct work *work, enum reason reason, const char *format, ...)
+{
+    if (work->why == NULL)
+        return reason;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(work->why->text, sizeof(work->why->text), format, arguments);
+    va_end(arguments);
+    why_prefix(work->why, "row \"%s\"", work->row->name != NULL ? work->row->name : "?");
+    return reason;
+}
+
+static bool row_is_complete(const struct outbound_policy *row)
+{
+    return row->unusable == NULL && row->level > LEVEL_UNSET && row->level < LEVEL_COUNT &&
+        row->eku_mode > EKU_UNSET && row->eku_mode < EKU_COUNT && row->crl > REVOCATION_UNSET &&
+        row->crl < REVOCATION_COUNT && row->ocsp > REVOCATION_UNSET && row->ocsp < REVOCATION_COUNT &&
+        row->tls_min > TLS_VERSION_UNSET && row->tls_min < TLS_VERSION_COUNT && row->tls_max < TLS_VERSION_COUNT &&
+        row->upgrade > UPGRADE_UNSET && row->upgrade < UPGRADE_COUNT && row->weaken > PERMISSION_UNSET &&
+        row->weaken < PERMISSION_COUNT && row->trust_flag > PERMISSION_UNSET && row->trust_flag < PERMISSION_COUNT;
+}
+
+static enum reason set_level(struct work *work)
+{
+    enum level level = work->row->level;
+    const struct flag_set *flags = work->flags;
+    if (flags_have(flags, T_RELAY_VERIFY_DOMAIN) && level < LEVEL_DOMAIN)
+        level = LEVEL_DOMAIN;
+    else if (flags_have(flags, T_RELAY_VERIFY_CHAIN | T_RELAY_TRUST) && level < LEVEL_CHAIN)
+        level = LEVEL_CHAIN;
+    else if (flags_have(flags, T_RELAY_TLS) && level < LEVEL_ENCRYPT)
+        level = LEVEL_ENCRYPT;
+    if (flags_have(flags, T_RELAY_NO_VERIFY)) {
+        if (flags_have(flags, T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST))
+            return refuse(work, REASON_FLAG_CONFLICT, "no-verify beside a flag that asks for validation");
+        if (level > LEVEL_ENCRYPT && work->row->weaken != PERMISSION_ALLOWED)
+            return refuse(work, REASON_WEAKEN_REFUSED, "no-verify asks for less than level %s and weaken is refused",
+                level_name(level));
+        level = LEVEL_ENCRYPT;
+    }
+    bool is_tls = work->target->transport == TRANSPORT_TLS;
+    if (!is_tls && level != LEVEL_NONE)
+        return refuse(work, REASON_PLAIN_TRANSPORT, "level %s needs TLS and the next hop is plain", level_name(level));
+    /* Level none permits plain transports; over TLS it is an unvalidated session, one class with encrypt (INV-5). */
+    if (is_tls && level == LEVEL_NONE)
+        level = LEVEL_ENCRYPT;
+    work->key->level = (uint8_t)level;
+    return REASON_NONE;
+}
+
+static bool put(char *out, size_t size, const char *text)
+{
+    return slice_to_string(slice_of_string(text), out, size);
+}
+
+static enum reason set_expected_domain(struct work *work)
+{
+    if (work->key->level != LEVEL_DOMAIN)
+        return REASON_NONE;
+    const char *by_flag = work->flags->verify_domain[0] != '\0' ? work->flags->verify_domain : NULL;
+    const char *by_row = work->row->expected_domain;
+    /* A row that names the identity means it: another one is a weaker claim, whoever asks. */
+    if (by_flag != NULL && by_row != NULL && strcmp(by_flag, by_row) != 0 &&
+        work->row->weaken != PERMISSION_ALLOWED)
+        return refuse(work, REASON_FLAG_CONFLICT, "verify-domain=%s is not the row's expected domain", by_flag);
+    const char *name = by_flag != NULL ? by_flag : by_row != NULL ? by_row : work->target->next_hop_domain;
+    if (name == NULL)
+        return refuse(work, REASON_NO_EXPECTED_DOMAIN,
+            "the next hop is an address, so expected_domain or verify-domain must name the identity");
+    if (name_normalise(slice_of_string(name), work->key->expected_domain) != 0)
+        return refuse(work, REASON_NO_EXPECTED_DOMAIN, "\"%s\" is no domain name", name);
+    return REASON_NONE;
+}
+
+static enum reason set_trust(struct work *work)
+{
+    const struct flag_set *flags = work->flags;
+    const struct policy_trust_set *trust_set = work->row->trust_set;
+    if (flags_have(flags, T_RELAY_TRUST)) {
+        bool is_rows_own = work->row->trust_set_name != NULL && strcmp(work->row->trust_set_name, flags->trust) == 0;
+        if (!is_rows_own && work->row->trust_flag != PERMISSION_ALLOWED)
+            return refuse(work, REASON_TRUST_FLAG_REFUSED, "trust=%s and trust_flag is refused", flags->trust);
+        trust_set = policy_snapshot_trust_set(work->snapshot, flags->trust);
+        if (trust_set == NULL || trust_set->unusable != NULL)
+            return refuse(work, REASON_UNKNOWN_TRUST_SET, "trust set \"%s\" cannot be used", flags->trust);
+    }
+    if (!level_needs_chain((enum level)work->key->level))
+        return REASON_NONE;
+    if (trust_set == NULL && work->row->pin_count == 0)
+        return refuse(work, REASON_UNKNOWN_TRUST_SET, "validation needs a trust set and the row has none");
+    if (trust_set != NULL) {
+        work->key->trust.is_set = true;
+        memcpy(work->key->trust.bytes, trust_set->digest, DIGEST_SIZE);
+    }
+    work->terms->trust_set = trust_set;
+    if (work->row->pin_count > PINS_MAX)
+        return refuse(work, REASON_POLICY_UNUSABLE, "it has more pins than can be compared");
+    work->key->pins.count = (uint8_t)work->row->pin_count;
+    if (work->row->pin_count > 0)
+        memcpy(work->key->pins.digests, work->row->pins, work->row->pin_count * DIGEST_SIZE);
+    work->key->eku_mode = (uint8_t)work->row->eku_mode;
+    work->key->cn_fallback = work->key->level == LEVEL_DOMAIN && work->row->cn_fallback;
+    work->key->wildcard = work->key->level == LEVEL_DOMAIN && work->row->wildcard;
+    return REASON_NONE;
+}
+
+static enum reason set_credential(struct work *work)
+{
+    const struct flag_set *flags = work->flags;
+    const struct policy_credential *credential = work->row->credential;
+    if (flags_have(flags, T_RELAY_NO_CERT))
+        credential = NULL;
+    if (flags_have(flags, T_RELAY_CERT)) {
+        credential = policy_snapshot_credential(work->snapshot, flags->cert);
+        if (credential == NULL || credential->unusable != NULL)
+            return refuse(work, REASON_UNKNOWN_CERTIFICATE, "certificate \"%s\" cannot be used", flags->cert);
+    } else if (credential == NULL && work->row->certificate_name != NULL && !flags_have(flags, T_RELAY_NO_CERT)) {
+        return refuse(work, REASON_UNKNOWN_CERTIFICATE, "certificate \"%s\" cannot be used",
+            work->row->certificate_name);
+    }
+    work->terms->credential = credential;
+    if (credential == NULL)
+        return REASON_NONE;
+    work->key->credential_chain.is_set = work->key->credential_key.is_set = true;
+    memcpy(work->key->credential_chain.bytes, credential->chain_digest, DIGEST_SIZE);
+    memcpy(work->key->credential_key.bytes, credential->key_digest, DIGEST_SIZE);
+    return REASON_NONE;
+}
+
+static enum reason set_sni(struct work *work)
+{
+    const struct flag_set *flags = work->flags;
+    const char *sni = NULL;
+    if (flags_have(flags, T_RELAY_SNI))
+        sni = flags->sni;
+    else if (flags_have(flags, T_RELAY_NO_SNI) || !work->row->send_sni)
+        return REASON_NONE;
+    else if (work->row->sni != NULL)
+        sni = work->row->sni;
+    else if (work->key->expected_domain[0] != '\0')
+        sni = work->key->expected_domain;
+    else
+        sni = work->target->next_hop_domain;
+    if (sni != NULL && name_normalise(slice_of_string(sni), work->key->sni) != 0)
+        return refuse(work, REASON_POLICY_UNUSABLE, "\"%s\" cannot be sent as server name", sni);
+    return REASON_NONE;
+}
+
+static enum revocation stricter(enum revocation row, bool is_asked, bool is_hard)
+{
+    if (is_hard)
+        return REVOCATION_HARD;
+    return is_asked && row == REVOCATION_OFF ? REVOCATION_SOFT : row;
+}
+
+static enum reason set_revocation(struct work *work)
+{
+    if (!level_needs_chain((enum level)work->key->level))
+        return REASON_NONE;
+    bool is_hard = flags_have(work->flags, T_RELAY_OCSP_HARD);
+    enum revocation crl = stricter(work->row->crl, flags_have(work->flags, T_RELAY_CRL), false);
+    enum revocation ocsp = stricter(work->row->ocsp, flags_have(work->flags, T_RELAY_OCSP), is_hard);
+    if ((crl == REVOCATION_HARD && !work->capabilities->crl) || (ocsp == REVOCATION_HARD && !work->capabilities->ocsp))
+        return refuse(work, REASON_UNSUPPORTED_FEATURE, "hard revocation checking is not available");
+    work->key->crl = (uint8_t)crl;
+    work->key->ocsp = (uint8_t)ocsp;
+    return REASON_NONE;
+}
+
+static enum reason set_floor(struct work *work)
+{
+    work->key->tls_min = (uint8_t)work->row->tls_min;
+    work->key->tls_max = (uint8_t)(work->row->tls_max != TLS_VERSION_UNSET ? work->row->tls_max : TLS_VERSION_1_3);
+    if (work->row->ciphers != NULL && !put(work->key->ciphers, sizeof(work->key->ciphers), work->row->ciphers))
+        return refuse(work, REASON_POLICY_UNUSABLE, "its list of ciphers is too long");
+    return REASON_NONE;
+}
+
+static enum reason set_destination(struct work *work)
+{
+    work->key->role = ROLE_OUT;
+    work->key->transport = (uint8_t)work->target->transport;
+    work->key->destination = work->target->endpoint;
+    work->key->local = work->target->local;
+    if (work->target->transport == TRANSPORT_UNSET || work->target->endpoint.port == 0 ||
+        address_is_unspecified(&work->target->endpoint.address) ||
+        address_is_multicast_or_broadcast(&work->target->endpoint.address))
+        return refuse(work, REASON_NO_ADDRESS, "the next hop has no address that can be reached");
+    if (work->row->isolation != NULL &&
+        !put(work->key->isolation, sizeof(work->key->isolation), work->row->isolation))
+        return refuse(work, REASON_POLICY_UNUSABLE, "its isolation tag is too long");
+    return REASON_NONE;
+}
+
+static enum reason set_tls(struct work *work)
+{
+    static enum reason (*const steps[])(struct work *) = { set_expected_domain, set_trust, set_credential, set_sni,
+        set_revocation, set_floor };
+    if (work->target->transport != TRANSPORT_TLS)
+        return REASON_NONE;
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        enum reason reason = steps[i](work);
+        if (reason != REASON_NONE)
+            return reason;
+    }
+    return REASON_NONE;
+}
+
+static uint32_t lower_of(uint32_t a, uint32_t b)
+{
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+static void set_terms(struct work *work)
+{
+    const struct outbound_policy *row = work->row;
+    struct requirement_terms *terms = work->terms;
+    terms->max_age_s = row->max_age_s != 0 ? row->max_age_s : work->defaults->max_age_s;
+    if (flags_have(work->flags, T_RELAY_MAX_AGE))
+        terms->max_age_s = lower_of(terms->max_age_s, work->flags->max_age_s);
+    terms->revalidate_every_s = row->revalidate_every_s;
+    terms->idle_timeout_s = row->idle_timeout_s != 0 ? row->idle_timeout_s : work->defaults->idle_timeout_s;
+    terms->keepalive_s = row->keepalive_s;
+    terms->upgrade = row->upgrade;
+    terms->may_reuse = row->reuse && !flags_have(work->flags, T_RELAY_NO_CONN_REUSE);
+    terms->may_connect = !flags_have(work->flags, T_RELAY_NO_CONNECT);
+    terms->may_upgrade = row->upgrade == UPGRADE_IDLE && !flags_have(work->flags, T_RELAY_NO_UPGRADE);
+    terms->row_id = row->id;
+    terms->row = row;
+    terms->generation = policy_snapshot_generation(work->snapshot);
+}
+
+enum reason requirement_build(const struct policy_snapshot *snapshot, const struct outbound_policy *row,
+    const struct flag_set *flags, const struct requirement_target *target, const struct capabilities *capabilities,
+    const struct requirement_defaults *defaults, struct requirement *requirement_r, struct why *why)
+{
+    static const struct flag_set no_flags;
+    static enum reason (*const steps[])(struct work *) = { set_destination, set_level, set_tls };
+    struct requirement requirement;
+    memset(&requirement, 0, sizeof(requirement));
+    struct work work = { .snapshot = snapshot, .row = row, .flags = flags != NULL ? flags : &no_flags,
+        .target = target, .capabilities = capabilities, .defaults = defaults, .key = &requirement.key,
+        .terms = &requirement.terms, .why = why };
+    if (!row_is_complete(row))
+        return refuse(&work, row->unusable_reason != REASON_NONE ? row->unusable_reason : REASON_POLICY_UNUSABLE,
+            "it cannot be used: %s", row->unusable != NULL ? row->unusable : "a column has no valid value");
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        enum reason reason = steps[i](&work);
+        if (reason != REASON_NONE)
+            return reason;
+    }
+    set_terms(&work);
+    *requirement_r = requirement;
+    return REASON_NONE;
+}

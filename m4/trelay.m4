@@ -62,7 +62,7 @@ AC_DEFUN([TRELAY_WOLFSSL], [
       trelay_wolfssl_kind=static
       AS_IF([test -r "$with_wolfssl/lib/libwolfssl.a"], [],
         [AC_MSG_ERROR([$with_wolfssl/lib/libwolfssl.a is not there: run scripts/build-wolfssl, or configure --with-wolfssl=system])])
-      WOLFSSL_CFLAGS="-I$with_wolfssl/include"
+      WOLFSSL_CFLAGS="-isystem $with_wolfssl/include"
       # Hidden, so that no symbol of its OpenSSL compatibility layer can take the place of libssl's in libpq.
       WOLFSSL_LIBS="$with_wolfssl/lib/libwolfssl.a -Wl,--exclude-libs,libwolfssl.a -lpthread -ldl -lm"
       trelay_wolfssl_version=`$SED -n 's/.*LIBWOLFSSL_VERSION_STRING "\(.*\)".*/\1/p' "$with_wolfssl/include/wolfssl/version.h"`
@@ -72,20 +72,52 @@ AC_DEFUN([TRELAY_WOLFSSL], [
   TRELAY_WOLFSSL_FEATURES
 ])
 
-# Placeholder for the list of features; each is named when it is missing.
+# What src/tls builds on, by name: properties of the build that the headers tell, then functions that must link.
+# The functions of the second list are called where they exist; where they do not, the library lacks what they control.
 AC_DEFUN([TRELAY_WOLFSSL_FEATURES], [
   trelay_save_CPPFLAGS=$CPPFLAGS
+  trelay_save_LIBS=$LIBS
   CPPFLAGS="$CPPFLAGS $WOLFSSL_CFLAGS"
+  LIBS="$WOLFSSL_LIBS $LIBS"
   trelay_missing=
-  m4_foreach_w([feature], [WOLFSSL_TLS13 HAVE_SNI HAVE_SUPPORTED_CURVES HAVE_EXTENDED_MASTER HAVE_AESGCM HAVE_CHACHA HAVE_POLY1305 HAVE_CURVE25519 HAVE_ECC WOLFSSL_ALWAYS_VERIFY_CB], [
+  m4_foreach_w([feature], [WOLFSSL_TLS13 HAVE_SNI HAVE_ALPN HAVE_TRUSTED_CA HAVE_SUPPORTED_CURVES HAVE_EXTENDED_MASTER
+      HAVE_AESGCM HAVE_CHACHA HAVE_POLY1305 HAVE_CURVE25519 HAVE_ECC WC_RSA_PSS WOLFSSL_ALWAYS_VERIFY_CB
+      WOLFSSL_VERIFY_CB_ALL_CERTS], [
     AC_MSG_CHECKING([wolfSSL for feature])
     AC_COMPILE_IFELSE([AC_LANG_SOURCE([[
 #include <wolfssl/options.h>
+#include <wolfssl/wolfcrypt/settings.h>
 #ifndef ]]feature[[
 #error missing
 #endif
 ]])], [AC_MSG_RESULT([yes])], [AC_MSG_RESULT([no]); trelay_missing="$trelay_missing feature"])
   ])
+  m4_foreach_w([feature], [wolfSSL_CTX_SetMinVersion wolfSSL_CTX_set_cipher_list wolfSSL_CTX_UseSupportedCurve
+      wolfSSL_CTX_use_certificate_chain_buffer_format wolfSSL_CTX_no_ticket_TLSv13 wolfSSL_SetCertCbCtx wolfSSL_UseSNI
+      wolfSSL_UseALPN wolfSSL_UseTrustedCA wolfSSL_get_alert_history wolfSSL_get_curve_name wolfSSL_session_reused
+      wolfSSL_get_current_cipher_suite], [
+    TRELAY_WOLFSSL_FUNCTION(m4_defn([feature]), [:])
+  ])
+  m4_foreach_w([feature], [wolfSSL_CTX_set_groups wolfSSL_CTX_clear_mode wolfSSL_CTX_set_session_cache_mode
+      wolfSSL_CTX_NoTicketTLSv12 wolfSSL_ERR_clear_error wc_ecc_fp_free], [
+    TRELAY_WOLFSSL_FUNCTION(m4_defn([feature]), [AC_DEFINE(m4_toupper([HAVE_]m4_defn([feature])), [1],
+      [wolfSSL has ]m4_defn([feature])[.])], [:])
+  ])
   CPPFLAGS=$trelay_save_CPPFLAGS
+  LIBS=$trelay_save_LIBS
   AS_IF([test -n "$trelay_missing"], [AC_MSG_ERROR([this wolfSSL was built without:$trelay_missing. Build one with scripts/build-wolfssl and configure --with-wolfssl=DIR])])
+  AS_IF([test $trelay_wolfssl_kind = static],
+    [AC_DEFINE([TRELAY_WOLFSSL_STATIC], [1], [wolfSSL is linked statically, from scripts/build-wolfssl.])])
+])
+
+# TRELAY_WOLFSSL_FUNCTION(NAME, IF-THERE, [IF-NOT]): declared by the headers and in the library; without IF-NOT
+# its absence is an error.
+AC_DEFUN([TRELAY_WOLFSSL_FUNCTION], [
+  AC_MSG_CHECKING([wolfSSL for $1])
+  AC_LINK_IFELSE([AC_LANG_PROGRAM([[
+#include <wolfssl/options.h>
+#include <wolfssl/ssl.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+]], [[void (*volatile function)(void) = (void (*)(void))&$1; return function == 0;]])],
+    [AC_MSG_RESULT([yes]); $2], [AC_MSG_RESULT([no]); m4_default([$3], [trelay_missing="$trelay_missing $1"])])
 ])

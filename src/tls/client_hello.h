@@ -64,7 +64,7 @@ struct client_hello {
 
 struct client_hello_reader {
     enum client_hello_state state;
-    struct client_hello hello;  /* valid when COMPLETE and until _fini or _take_bytes */
+    struct client_hello hello;  /* valid when COMPLETE and until _fini */
     enum tls_alert alert;       /* when REFUSED; TLS_ALERT_ABSENT: close without a word */
     struct buffer raw;          /* everything received: to be replayed into the session */
     struct buffer message;      /* the handshake message where it spans records */

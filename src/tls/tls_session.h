@@ -30,8 +30,9 @@ enum tls_progress {
 
 /* What differs from session to session; zeroed is the default. */
 struct tls_session_options {
-    /* Client: the server_name to send, an A-label without trailing dot; NULL: none. Addresses are refused. */
-    const char *server_name;
+    /* Client: the server_name to send, A-labels without trailing dot; absent: none. Addresses are refused.
+     * Server: the client's server_name, by which the certificate was chosen, as sent: acknowledged; absent: not. */
+    struct slice server_name;
     /* Server, when TLS 1.2 will be negotiated and a certificate was chosen by trusted_ca_keys: the first entry of
      * the client's list, so that the extension is answered (RFC 6066 section 6). type PRE_AGREED: not answered. */
     struct trusted_authority answered_authority;

@@ -1,1 +1,22 @@
-# Files of sql for make dist.
+# The schema: migrations, roles, checks, examples; installed beside the program that applies them.
+trelaysqldir = $(pkgdatadir)/sql
+dist_trelaysql_DATA = sql/role.sql sql/verify.sql
+trelaymigratedir = $(trelaysqldir)/migrate
+dist_trelaymigrate_DATA = \
+    sql/migrate/0001-create-schema.sql \
+    sql/migrate/0002-create-types.sql \
+    sql/migrate/0003-create-flags.sql \
+    sql/migrate/0004-create-certificates.sql \
+    sql/migrate/0005-create-policy.sql \
+    sql/migrate/0006-create-audit.sql \
+    sql/migrate/0007-create-operation.sql \
+    sql/migrate/0008-create-accounting.sql \
+    sql/migrate/0009-create-imports.sql \
+    sql/migrate/0010-create-problem-view.sql
+dist_bin_SCRIPTS = scripts/trelay-schema
+
+# Tests on a throw-away PostgreSQL cluster.
+EXTRA_DIST += t/lib/Trelay/Postgres.pm
+.PHONY: check-sql
+check-sql: $(check_PROGRAMS)
+	@top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) $(PROVE) $(PROVEFLAGS) $(srcdir)/t/3[0-9][0-9]-*.t

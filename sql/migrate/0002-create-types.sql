@@ -26,14 +26,14 @@ COMMENT ON TYPE trelay.reload_mode IS 'What tls_reload() does with live TLS conn
 CREATE DOMAIN trelay.domain_name AS text
     CONSTRAINT domain_name_ascii_ck CHECK (VALUE COLLATE "C" ~ '^[\x21-\x7e]*$')
     CONSTRAINT domain_name_labels_ck CHECK
-        (VALUE COLLATE "C" ~ '^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)*[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.?$')
+        (VALUE COLLATE "C" ~ '^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?$')
     CONSTRAINT domain_name_length_ck CHECK (length(VALUE) BETWEEN 1 AND 253)
     CONSTRAINT domain_name_lower_case_ck CHECK (VALUE COLLATE "C" !~ '[A-Z]')
     CONSTRAINT domain_name_no_address_ck CHECK (VALUE COLLATE "C" !~ '(^|\.)[0-9]+\.?$')
     CONSTRAINT domain_name_no_trailing_dot_ck CHECK (VALUE COLLATE "C" !~ '\.$');
 COMMENT ON DOMAIN trelay.domain_name IS 'A domain name as it is compared: A-labels (xn--...), lower case, no trailing dot. What is not in this form is refused, never repaired; trelay.normal_domain() shows the right form.';
 COMMENT ON CONSTRAINT domain_name_ascii_ck ON DOMAIN trelay.domain_name IS 'Only visible ASCII: write an internationalised name with A-labels (xn--...).';
-COMMENT ON CONSTRAINT domain_name_labels_ck ON DOMAIN trelay.domain_name IS 'Labels of letters, digits and inner hyphens, 1 to 63 long, parted by single dots.';
+COMMENT ON CONSTRAINT domain_name_labels_ck ON DOMAIN trelay.domain_name IS 'Labels of letters, digits, underscores and inner hyphens, 1 to 63 long, parted by single dots.';
 COMMENT ON CONSTRAINT domain_name_length_ck ON DOMAIN trelay.domain_name IS 'At most 253 characters, and never empty: leave the column NULL instead.';
 COMMENT ON CONSTRAINT domain_name_lower_case_ck ON DOMAIN trelay.domain_name IS 'Lower case only, so that one name has one spelling.';
 COMMENT ON CONSTRAINT domain_name_no_address_ck ON DOMAIN trelay.domain_name IS 'The last label is not a number: that would be an IP address.';
@@ -58,15 +58,15 @@ BEGIN
     RETURN regexp_replace(translate(name, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'), '\.$', '')::trelay.domain_name;
 EXCEPTION WHEN check_violation THEN
     RAISE EXCEPTION '"%" is no domain name', name
-        USING ERRCODE = 'check_violation', HINT = 'Letters, digits, hyphens and dots; internationalised names as A-labels (xn--...).';
+        USING ERRCODE = 'check_violation', HINT = 'Letters, digits, hyphens, underscores and dots; internationalised names as A-labels (xn--...).';
 END $$;
 COMMENT ON FUNCTION trelay.normal_domain(text) IS 'The spelling that the tables want: lower case, without a trailing dot. Fails on what is no domain name.';
 GRANT EXECUTE ON FUNCTION trelay.normal_domain(text) TO trelay_admin, trelay_reader;
 
 CREATE DOMAIN trelay.row_name AS text
-    CONSTRAINT row_name_ck CHECK (VALUE COLLATE "C" ~ '^[A-Za-z0-9][A-Za-z0-9._@-]{0,62}$');
+    CONSTRAINT row_name_ck CHECK (VALUE COLLATE "C" ~ '^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$');
 COMMENT ON DOMAIN trelay.row_name IS 'The name of a row, by which people, flags, logs and records refer to it.';
-COMMENT ON CONSTRAINT row_name_ck ON DOMAIN trelay.row_name IS 'A letter or digit, then letters, digits, ".", "_", "@", "-"; at most 63.';
+COMMENT ON CONSTRAINT row_name_ck ON DOMAIN trelay.row_name IS 'A letter or digit, then letters, digits, ".", "_", "-"; at most 63. Case counts.';
 
 CREATE DOMAIN trelay.fingerprint AS text
     CONSTRAINT fingerprint_ck CHECK (VALUE COLLATE "C" ~ '^[0-9a-f]{64}$');

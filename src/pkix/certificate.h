@@ -98,6 +98,9 @@ struct certificate_facts {
 int certificate_facts_read(struct slice der, struct certificate_facts **facts_r, struct why *why) MUST_CHECK;
 void certificate_facts_free(struct certificate_facts *facts);
 
+/* "uri:sip:a.example, dns:b.example", or "cn:c.example" without subjectAltName; cut with "..." when long. */
+void certificate_names_print(const struct certificate_facts *facts, char *out, size_t out_size);
+
 /* "uri", "dns", "ip", "email", "other"; "rsa", "ec", "ed25519", ...: as accounting and rules have them. */
 const char *certificate_name_type_word(enum certificate_name_type type);
 const char *key_type_word(enum key_type type);

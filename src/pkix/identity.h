@@ -26,6 +26,7 @@ struct identity {
     enum identity_kind kind;
     bool is_wildcard;            /* name is what follows "*." */
     char name[DOMAIN_NAME_SIZE]; /* normalised A-label */
+    const char *text;            /* as the certificate has it, escaped; lives as long as the facts */
 };
 
 /* What the row allows beyond RFC 5922; both false by default. */
@@ -34,19 +35,31 @@ struct identity_rule {
     bool wildcard; /* "*.example.com" for sip.example.com, of DNS names only */
 };
 
-/* Walks the identities that count under RULE: start with *position = 0; false at the end. Wildcards are
- * among them only if RULE allows. Names that do not normalise are left out. */
-bool identity_next(const struct certificate_facts *facts, const struct identity_rule *rule, size_t *position,
-                   struct identity *identity_r);
+/* Where a walk stands; zero-initialised it is at the start. */
+struct identity_walk {
+    enum identity_kind kind;
+    size_t index;
+};
+
+/* The identities that count under RULE, one by one; false at the end. Wildcards are among them only if RULE
+ * allows. Names that do not normalise are left out. */
+bool identity_next(struct identity_walk *walk, const struct certificate_facts *facts,
+                   const struct identity_rule *rule, struct identity *identity_r);
 
 /* Is DOMAIN (normalised here) one of them? The one that matched goes to *identity_r, if not NULL.
  * False when DOMAIN does not normalise or is an address. */
 bool identity_matches(const struct certificate_facts *facts, const struct identity_rule *rule, const char *domain,
                       struct identity *identity_r);
 
-/* Identities as text for people and accounting, "sip:a.example, sip:b.example", cut with "..." when long. */
-void identity_list_print(const struct certificate_facts *facts, const struct identity_rule *rule, char *out,
-                         size_t out_size);
+enum sip_uri {
+    SIP_URI_NOT = 0,   /* another scheme */
+    SIP_URI_DOMAIN,    /* no userinfo: it stands for a domain, or would if its host were one */
+    SIP_URI_OF_USER,
+    SIP_URI_SECURE,    /* sips: never an identity */
+};
+
+/* What a subjectAltName URI is, and the host part of a sip: or sips: one (may be empty or malformed). */
+enum sip_uri identity_sip_uri(struct slice uri, struct slice *host_r);
 
 /* "uri", "dns", "cn". */
 const char *identity_kind_word(enum identity_kind kind);

@@ -23,7 +23,7 @@
     X(REVOCATION_HARD, "hard")  /* no answer is a refusal */
 #define EKU_MODE_LIST(X)               \
     X(EKU_TLS_ROLE, "tls-role")        /* server: serverAuth; client: clientAuth; sipDomain, any, none also */ \
-    X(EKU_EITHER, "either")            /* serverAuth serves for a client as well, and the reverse */ \
+    X(EKU_EITHER, "either")            /* tls-role; serverAuth serves for a client as well, never the reverse */ \
     X(EKU_SIP5924, "sip5924")          /* RFC 5924 section 5 */
 #define TLS_VERSION_LIST(X) \
     X(TLS_VERSION_1_2, "1.2") \

@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The schema installs into any database, twice is once, older ones are brought up, and a migration that has
 # been applied can no longer change.
 use strict;

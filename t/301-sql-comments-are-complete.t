@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # \d+ is the manual: nothing in the schema is without a comment, and no comment is empty words.
 use strict;
 use warnings;

@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The closed sets of the schema have exactly the words of src/policy/level.h, in that order.
 use strict;
 use warnings;

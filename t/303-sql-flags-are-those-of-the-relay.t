@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # trelay.flag_names() is FLAG_LIST of src/policy/flag.h, and what is no flag is refused where it is written, with the
 # name of the flag and the list of those there are.
 use strict;

@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Domain names, patterns, names, fingerprints, endpoints, durations have one spelling each (INV-14, INV-11): another
 # one is refused with the name of the rule.
 use strict;

@@ -77,9 +77,10 @@ static inline bool flags_have(const struct flag_set *flags, uint32_t bit)
  * ERROR_UNKNOWN_NAME, ERROR_SYNTAX (a bad value), ERROR_CONFLICT (contradiction, doubled flag). */
 int flags_parse(struct slice text, struct flag_set *set_r, struct why *why) MUST_CHECK;
 
-/* Parameters of our own Route URI: level=none|encrypt|chain|domain, expect=, cert=, trust=, sni=, conn=fresh|reuse-only,
- * max-age=, flags that have no value as themselves. PARAMETERS is what follows the host, with or without the first
- * ';'. Parameters that are not ours are passed over; ours with bad values are errors as above. */
+/* Parameters of our own Route URI: level=none|encrypt|chain|domain, expect=, cert=, trust=, sni=,
+ * conn=fresh|reuse-only, max-age=, flags that have no value as themselves. PARAMETERS is what follows the host,
+ * with or without the first ';'. Parameters that are not ours are passed over; ours with bad values are errors as
+ * above. */
 int flags_parse_route_parameters(struct slice parameters, struct flag_set *set_r, struct why *why) MUST_CHECK;
 
 /* LATER wins where both name a value; contradictions between the two are errors, never a guess.

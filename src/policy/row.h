@@ -37,7 +37,15 @@ struct policy_credential {
     struct tls_credential *credential;
 };
 
-enum policy_match { MATCH_UNSET = 0, MATCH_DOMAIN, MATCH_SUFFIX, MATCH_ADDRESS, MATCH_SOURCE, MATCH_PEER, MATCH_DEFAULT };
+enum policy_match {
+    MATCH_UNSET = 0,
+    MATCH_DOMAIN,
+    MATCH_SUFFIX,
+    MATCH_ADDRESS,
+    MATCH_SOURCE,
+    MATCH_PEER,
+    MATCH_DEFAULT,
+};
 
 struct outbound_policy {
     int64_t id;

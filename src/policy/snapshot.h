@@ -41,7 +41,8 @@ int policy_builder_problem(struct policy_builder *builder, const char *kind, con
     const char *text) MUST_CHECK;
 
 /* Resolves names, finds contradictions, builds the indexes; frees the builder in any case. Two enabled rows of equal
- * match and priority are both tombstones. The snapshot starts with one reference. LOADED_AT: seconds since the epoch. */
+ * match and priority are both tombstones. The snapshot starts with one reference.
+ * LOADED_AT: seconds since the epoch. */
 int policy_builder_finish(struct policy_builder *builder, uint64_t generation, int64_t loaded_at,
     struct policy_snapshot **snapshot_r, struct why *why) MUST_CHECK;
 

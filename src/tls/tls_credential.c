@@ -120,9 +120,9 @@ int tls_credential_new(const struct slice *certificates, size_t count, struct sl
     struct tls_credential *credential = credential_copy(certificates, count, key, digest);
     if (credential == NULL)
         return why_fail(why, ERROR_MEMORY, "out of memory");
-    int result = credential->kind == TLS_KEY_NONE
-                     ? why_fail(why, ERROR_UNSUPPORTED, "the certificate's key is not RSA, P-256, P-384, P-521 or Ed25519")
-                     : tls_credential_prove(credential, why);
+    int result = credential->kind != TLS_KEY_NONE
+                     ? tls_credential_prove(credential, why)
+                     : why_fail(why, ERROR_UNSUPPORTED, "the key is not RSA, P-256, P-384, P-521 or Ed25519");
     if (result != 0) {
         tls_credential_unref(credential);
         return result;

@@ -16,6 +16,7 @@ AC_DEFUN([TRELAY_WARNINGS], [
     [], [enable_werror=no])
   WARNING_CFLAGS="-Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wcast-qual -Wwrite-strings"
   AS_IF([test "$enable_werror" = yes], [WARNING_CFLAGS="$WARNING_CFLAGS -Werror"])
+  AC_SUBST([enable_werror])
   AC_SUBST([WARNING_CFLAGS])
 ])
 
@@ -62,11 +63,13 @@ AC_DEFUN([TRELAY_WOLFSSL], [
       trelay_wolfssl_kind=static
       AS_IF([test -r "$with_wolfssl/lib/libwolfssl.a"], [],
         [AC_MSG_ERROR([$with_wolfssl/lib/libwolfssl.a is not there: run scripts/build-wolfssl, or configure --with-wolfssl=system])])
+      with_wolfssl=`cd "$with_wolfssl" && pwd`
       WOLFSSL_CFLAGS="-isystem $with_wolfssl/include"
       # Hidden, so that no symbol of its OpenSSL compatibility layer can take the place of libssl's in libpq.
       WOLFSSL_LIBS="$with_wolfssl/lib/libwolfssl.a -Wl,--exclude-libs,libwolfssl.a -lpthread -ldl -lm"
       trelay_wolfssl_version=`$SED -n 's/.*LIBWOLFSSL_VERSION_STRING "\(.*\)".*/\1/p' "$with_wolfssl/include/wolfssl/version.h"`
     ])
+  AC_SUBST([with_wolfssl])
   AC_SUBST([WOLFSSL_CFLAGS])
   AC_SUBST([WOLFSSL_LIBS])
   TRELAY_WOLFSSL_FEATURES

@@ -1,2 +1,1 @@
-# Files of scripts for make dist.
-EXTRA_DIST += scripts/build-wolfssl
+# scripts/ goes into the release as a whole (Makefile.am).

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+# lib.sh - what scripts/run and scripts/test share. To be sourced; top is the source tree.
+
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+jobs=$(nproc)
+
+say() { printf '== %s\n' "$*"; }
+fail() {
+    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    exit 1
+}
+
+# Runs a command as root: directly, or through sudo.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo -n -- "$@"
+    fi
+}
+
+# Ends the script when nothing can be installed from here.
+need_root_or_sudo() {
+    [ "$(id -u)" -eq 0 ] && return
+    command -v sudo >/dev/null || fail 'packages are missing: run this as root, or install sudo'
+    sudo -n true 2>/dev/null || sudo -v || fail 'packages are missing, and sudo does not let us install them'
+}
+
+# The packages of the named lists that are not installed.
+missing_packages() {
+    local list name
+    for list in "$@"; do
+        sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$top/scripts/packages/$list"
+    done | sort -u | while read -r name; do
+        [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || echo "$name"
+    done
+}
+
+# install_packages LIST...: scripts/packages/LIST; asks apt only when something is missing.
+install_packages() {
+    local missing
+    command -v apt-get >/dev/null || fail 'this is no Debian: install what scripts/packages lists by other means'
+    mapfile -t missing < <(missing_packages "$@")
+    if [ "${#missing[@]}" -eq 0 ]; then
+        say 'all packages are there'
+        return
+    fi
+    say "installing ${missing[*]}"
+    need_root_or_sudo
+    as_root apt-get update -q -o Acquire::Retries=3 </dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "${missing[@]}" </dev/null
+}
+
+# Sets wolfssl to what configure --with-wolfssl takes: the lean static library, else the system's.
+# shellcheck disable=SC2034
+prepare_wolfssl() {
+    local status=0
+    "$top/scripts/build-wolfssl" "$top/var/wolfssl" || status=$?
+    case $status in
+    0) wolfssl=$top/var/wolfssl ;;
+    3)
+        wolfssl=system
+        say 'no source package of wolfSSL at hand: the system library is used'
+        ;;
+    *) fail "scripts/build-wolfssl failed (status $status)" ;;
+    esac
+}
+
+# build_trelay DIRECTORY [CONFIGURE OPTION...]: configured when it is not yet so, and built.
+build_trelay() {
+    local directory=$1 wanted
+    shift
+    wanted="$* $(cksum "$top/configure.ac" "$top/m4/trelay.m4")"
+    [ ! -e "$top/config.status" ] || fail "the source tree itself is configured: make distclean there first"
+    if [ ! -x "$top/configure" ] || [ -n "$(find "$top" -maxdepth 2 \( -name configure.ac -o -name Makefile.am \
+        -o -name '*.m4' -path '*/m4/*' \) -newer "$top/configure")" ]; then
+        (cd "$top" && ./autogen.sh) || return
+    fi
+    mkdir -p "$directory"
+    if [ ! -f "$directory/Makefile" ] || [ "$(cat "$directory/configured-with" 2>/dev/null)" != "$wanted" ]; then
+        (cd "$directory" && "$top/configure" -q "$@") || return
+        printf '%s\n' "$wanted" >"$directory/configured-with"
+    fi
+    make -C "$directory" -s -j"$jobs" all
+}

@@ -32,7 +32,7 @@ struct sip_framing {
     uint64_t body_length;
     uint64_t skip;       /* bytes of an oversized body still to come */
     bool expects_pong;   /* set by the owner after it sent a ping; cleared when the pong is reported */
-    bool is_fatal;
+    enum sip_defect_code fatal; /* NONE until FATAL was reported */
 };
 
 #define SIP_FRAMING_INIT ((struct sip_framing){ 0 })

@@ -13,7 +13,7 @@ enum { FIELD_HEADER = 3, ABSENT = 0xffff };
 
 /* A member added by hand, outside the list, makes the two structs differ in size (INV-3). */
 struct requirement_key_mirror {
-#define X(kind, type, member, tag, word) type member;
+#define X(kind, type, member, tag, part, word) type member;
     REQUIREMENT_LIST(X)
 #undef X
 };
@@ -26,7 +26,7 @@ _Static_assert(sizeof(struct requirement_key) == sizeof(struct requirement_key_m
 #define FIELD_SIZE_DIGEST(type) DIGEST_SIZE
 #define FIELD_SIZE_PINS(type) (PINS_MAX * DIGEST_SIZE)
 #define FIELD_SIZE_TEXT(type) sizeof(type)
-#define X(kind, type, member, tag, word) +FIELD_HEADER + FIELD_SIZE_##kind(type)
+#define X(kind, type, member, tag, part, word) +FIELD_HEADER + FIELD_SIZE_##kind(type)
 _Static_assert((0 REQUIREMENT_LIST(X)) <= CONNECTION_KEY_MAX, "CONNECTION_KEY_MAX is too small");
 #undef X
 
@@ -84,23 +84,21 @@ static uint8_t *put_DIGEST(uint8_t *at, uint8_t tag, const struct optional_diges
 
 static uint8_t *put_PINS(uint8_t *at, uint8_t tag, const struct pin_set *value)
 {
-    return put_bytes(at, tag, value->digests, (size_t)value->count * DIGEST_SIZE);
+    size_t count = value->count <= PINS_MAX ? value->count : PINS_MAX;
+    return put_bytes(at, tag, value->digests, count * DIGEST_SIZE);
 }
 
-static uint8_t *put_text(uint8_t *at, uint8_t tag, const char *value)
-{
-    return value[0] != '\0' ? put_bytes(at, tag, value, strlen(value)) : put_header(at, tag, ABSENT);
-}
-
+/* The pointer is to an array of whatever size the member has. */
 static uint8_t *put_TEXT(uint8_t *at, uint8_t tag, const void *value)
 {
-    return put_text(at, tag, value);
+    const char *text = value;
+    return text[0] != '\0' ? put_bytes(at, tag, text, strlen(text)) : put_header(at, tag, ABSENT);
 }
 
 void connection_key_encode(const struct requirement_key *fields, uint64_t seed, struct connection_key *key_r)
 {
     uint8_t *at = key_r->bytes;
-#define X(kind, type, member, tag, word) at = put_##kind(at, tag, &fields->member);
+#define X(kind, type, member, tag, part, word) at = put_##kind(at, tag, &fields->member);
     REQUIREMENT_LIST(X)
 #undef X
     key_r->length = (uint16_t)(at - key_r->bytes);
@@ -109,7 +107,7 @@ void connection_key_encode(const struct requirement_key *fields, uint64_t seed, 
 
 bool connection_key_equal(const struct connection_key *a, const struct connection_key *b)
 {
-    return a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0;
+    return a->length > 0 && a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0;
 }
 
 /* Cuts the next field off; false when it is not that tag or goes beyond the end. */
@@ -139,14 +137,13 @@ static bool get_BYTE(struct slice value, uint8_t *out, size_t size)
     return true;
 }
 
-static bool get_address_bytes(const uint8_t *bytes, struct address *out)
+static void get_address_bytes(const uint8_t *bytes, struct address *out)
 {
     out->family = bytes[0];
     memcpy(out->bytes, bytes + 1, 16);
     out->scope = 0;
     for (unsigned i = 0; i < 4; i++)
         out->scope = out->scope << 8 | bytes[17 + i];
-    return true;
 }
 
 static bool get_ADDRESS(struct slice value, struct address *out, size_t size)
@@ -159,7 +156,8 @@ static bool get_ADDRESS(struct slice value, struct address *out, size_t size)
     if (value.length != sizeof(bytes) || value.data[0] == ADDRESS_NONE)
         return false;
     memcpy(bytes, value.data, sizeof(bytes));
-    return get_address_bytes(bytes, out);
+    get_address_bytes(bytes, out);
+    return true;
 }
 
 static bool get_ENDPOINT(struct slice value, struct endpoint *out, size_t size)
@@ -170,7 +168,8 @@ static bool get_ENDPOINT(struct slice value, struct endpoint *out, size_t size)
         return false;
     memcpy(bytes, value.data, sizeof(bytes));
     out->port = (uint16_t)(bytes[21] << 8 | bytes[22]);
-    return get_address_bytes(bytes, &out->address);
+    get_address_bytes(bytes, &out->address);
+    return true;
 }
 
 static bool get_DIGEST(struct slice value, struct optional_digest *out, size_t size)
@@ -206,7 +205,7 @@ int connection_key_decode(const struct connection_key *key, struct requirement_k
 {
     struct requirement_key fields = { 0 };
     struct slice rest = slice_of((const char *)key->bytes, key->length), value;
-#define X(kind, type, member, tag, word)                                                                   \
+#define X(kind, type, member, tag, part, word)                                                                   \
     if (!take_field(&rest, tag, &value) || !get_##kind(value, &fields.member, sizeof(fields.member)))      \
         return ERROR_SYNTAX;
     REQUIREMENT_LIST(X)
@@ -217,104 +216,42 @@ int connection_key_decode(const struct connection_key *key, struct requirement_k
     return 0;
 }
 
-static void print_hex(const uint8_t *bytes, size_t length, struct buffer *out)
+static bool equal_BYTE(const uint8_t *a, const uint8_t *b)
 {
-    static const char digits[] = "0123456789abcdef";
-    for (size_t i = 0; i < length; i++) {
-        buffer_append_byte(out, (uint8_t)digits[bytes[i] >> 4]);
-        buffer_append_byte(out, (uint8_t)digits[bytes[i] & 15]);
-    }
+    return *a == *b;
 }
 
-static void print_word(const char *word, struct buffer *out)
+static bool equal_ENDPOINT(const struct endpoint *a, const struct endpoint *b)
 {
-    if (out->length > 0)
-        buffer_append_byte(out, ' ');
-    buffer_append_string(out, word);
-    buffer_append_byte(out, '=');
+    return endpoint_equal(a, b);
 }
 
-static const char *byte_name(uint8_t tag, uint8_t value)
+static bool equal_ADDRESS(const struct address *a, const struct address *b)
 {
-    switch (tag) {
-    case 1:
-        return value == ROLE_OUT ? "out" : value == ROLE_IN_ALIAS ? "in-alias" : "unset";
-    case 2:
-        return transport_name((enum transport)value);
-    case 8:
-        return level_name((enum level)value);
-    case 13:
-        return eku_mode_name((enum eku_mode)value);
-    case 14:
-    case 15:
-        return revocation_name((enum revocation)value);
-    case 17:
-    case 18:
-        return tls_version_name((enum tls_version)value);
-    default:
-        return value != 0 ? "yes" : "no";
-    }
+    return address_equal(a, b);
 }
 
-static void print_BYTE(uint8_t tag, const char *word, const uint8_t *value, struct buffer *out)
+static bool equal_DIGEST(const struct optional_digest *a, const struct optional_digest *b)
 {
-    if (*value == 0)
-        return;
-    print_word(word, out);
-    buffer_append_string(out, byte_name(tag, *value));
+    return a->is_set == b->is_set && (!a->is_set || memcmp(a->bytes, b->bytes, DIGEST_SIZE) == 0);
 }
 
-static void print_ADDRESS(uint8_t tag, const char *word, const struct address *value, struct buffer *out)
+static bool equal_PINS(const struct pin_set *a, const struct pin_set *b)
 {
-    (void)tag;
-    char text[ADDRESS_TEXT_SIZE];
-    if (value->family == ADDRESS_NONE)
-        return;
-    print_word(word, out);
-    buffer_append_string(out, address_print(value, text));
+    return a->count == b->count && a->count <= PINS_MAX && memcmp(a->digests, b->digests, a->count * DIGEST_SIZE) == 0;
 }
 
-static void print_ENDPOINT(uint8_t tag, const char *word, const struct endpoint *value, struct buffer *out)
+static bool equal_TEXT(const void *a, const void *b)
 {
-    (void)tag;
-    char text[ADDRESS_TEXT_SIZE];
-    print_word(word, out);
-    buffer_append_string(out, endpoint_print(value, text));
-    if (value->address.scope != 0)
-        buffer_append_format(out, "%%%u", (unsigned)value->address.scope);
+    return strcmp(a, b) == 0;
 }
 
-static void print_DIGEST(uint8_t tag, const char *word, const struct optional_digest *value, struct buffer *out)
+bool requirement_key_equal(const struct requirement_key *a, const struct requirement_key *b, unsigned parts)
 {
-    (void)tag;
-    if (!value->is_set)
-        return;
-    print_word(word, out);
-    print_hex(value->bytes, DIGEST_SIZE, out);
-}
-
-static void print_PINS(uint8_t tag, const char *word, const struct pin_set *value, struct buffer *out)
-{
-    (void)tag;
-    for (unsigned i = 0; i < value->count; i++) {
-        print_word(word, out);
-        print_hex(value->digests[i], DIGEST_SIZE, out);
-    }
-}
-
-static void print_TEXT(uint8_t tag, const char *word, const void *value, struct buffer *out)
-{
-    (void)tag;
-    const char *text = value;
-    if (text[0] == '\0')
-        return;
-    print_word(word, out);
-    buffer_append_string(out, text);
-}
-
-void requirement_key_print(const struct requirement_key *fields, struct buffer *out)
-{
-#define X(kind, type, member, tag, word) print_##kind(tag, word, &fields->member, out);
+#define X(kind, type, member, tag, part, word)                                          \
+    if ((parts & PART_##part) != 0 && !equal_##kind(&a->member, &b->member))            \
+        return false;
     REQUIREMENT_LIST(X)
 #undef X
+    return true;
 }

@@ -7,7 +7,6 @@
 #define TRELAY_DECIDE_CONNECTION_KEY_H
 
 #include "base/attributes.h"
-#include "base/buffer.h"
 #include "decide/requirement.h"
 
 #include <stdbool.h>
@@ -24,12 +23,10 @@ struct connection_key {
 /* CONNECTION_KEY_MAX is enough for every requirement. */
 void connection_key_encode(const struct requirement_key *fields, uint64_t seed, struct connection_key *key_r);
 
+/* False for empty keys, too: they name nothing. */
 bool connection_key_equal(const struct connection_key *a, const struct connection_key *b);
 
 /* The reverse; ERROR_SYNTAX for bytes that encode() cannot have made. */
 int connection_key_decode(const struct connection_key *key, struct requirement_key *fields_r) MUST_CHECK;
-
-/* "role=out transport=tls destination=192.0.2.1:5061 ..."; absent fields are left out. */
-void requirement_key_print(const struct requirement_key *fields, struct buffer *out);
 
 #endif

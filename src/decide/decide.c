@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* decide.c - the decision; see decide.h. */
+/* decide.c - the decision, the check before each write, the check before publication; see decide.h. */
 #include "decide/decide.h"
 
 #include <string.h>
@@ -16,6 +16,12 @@ static const char *const state_names[CONNECTION_STATE_COUNT] = {
 #undef X
 };
 
+static const char *const obstacle_names[UPGRADE_OBSTACLE_COUNT] = {
+#define X(code, word) [code] = word,
+    UPGRADE_OBSTACLE_LIST(X)
+#undef X
+};
+
 const char *decision_name(enum decision decision)
 {
     return decision > DECISION_UNSET && decision < DECISION_COUNT ? decision_names[decision] : "unset";
@@ -26,18 +32,44 @@ const char *connection_state_name(enum connection_state state)
     return state > CONNECTION_UNSET && state < CONNECTION_STATE_COUNT ? state_names[state] : "unset";
 }
 
-static struct decision_result reject(enum reason reason)
+const char *upgrade_obstacle_name(enum upgrade_obstacle obstacle)
 {
-    return (struct decision_result){ .decision = DECISION_REJECT, .reason = reason };
+    return obstacle > UPGRADE_OBSTACLE_UNSET && obstacle < UPGRADE_OBSTACLE_COUNT ? obstacle_names[obstacle] : "unset";
 }
 
-static struct decision_result choose(enum decision decision, struct connection_handle handle)
+static bool is_pinned(const struct pin_set *pins, const uint8_t digest[DIGEST_SIZE])
 {
-    return (struct decision_result){ .decision = decision, .reason = REASON_NONE, .handle = handle };
+    for (unsigned i = 0; i < pins->count && i < PINS_MAX; i++)
+        if (memcmp(pins->digests[i], digest, DIGEST_SIZE) == 0)
+            return true;
+    return pins->count == 0;
 }
 
-/* Does the verdict prove what a connection of this key promises? (INV-5, INV-16) */
-static enum reason verdict_defect(const struct requirement_key *key, const struct verdict *verdict)
+/* Does a verdict that says PROVEN prove what this key asks for, and not something else? (INV-16) */
+static enum reason proof_defect(const struct requirement_key *key, const struct verdict *verdict, int64_t now)
+{
+    if (verdict->chain_not_after <= now)
+        return REASON_CERTIFICATE_EXPIRED;
+    if (!key->trust.is_set && key->pins.count == 0)
+        return REASON_UNKNOWN_TRUST_SET;
+    if (key->trust.is_set && memcmp(key->trust.bytes, verdict->trust_digest, DIGEST_SIZE) != 0)
+        return REASON_CHAIN_UNTRUSTED;
+    if (!is_pinned(&key->pins, verdict->leaf_digest))
+        return REASON_PIN_MISMATCH;
+    if ((key->crl == REVOCATION_HARD && !verdict->crl_checked) ||
+        (key->ocsp == REVOCATION_HARD && !verdict->ocsp_checked))
+        return REASON_REVOCATION_UNKNOWN;
+    if (key->level != LEVEL_DOMAIN)
+        return REASON_NONE;
+    if (key->expected_domain[0] == '\0')
+        return REASON_NO_EXPECTED_DOMAIN;
+    if (strcmp(key->expected_domain, verdict->expected_domain) != 0 || verdict->matched_name[0] == '\0')
+        return REASON_WRONG_IDENTITY;
+    return REASON_NONE;
+}
+
+/* Does the verdict make the connection what its key promises: that, not less, not more? (INV-5) */
+static enum reason verdict_defect(const struct requirement_key *key, const struct verdict *verdict, int64_t now)
 {
     if (key->transport == TRANSPORT_TCP)
         return key->level == LEVEL_NONE ? REASON_NONE : REASON_PLAIN_TRANSPORT;
@@ -45,20 +77,13 @@ static enum reason verdict_defect(const struct requirement_key *key, const struc
         return REASON_CHAIN_UNTRUSTED;
     if (verdict->result == VERDICT_REFUSED)
         return verdict->reason != REASON_NONE ? verdict->reason : REASON_CHAIN_UNTRUSTED;
+    if ((uint8_t)verdict->level != key->level)
+        return REASON_VERDICT_STALE;
     if (key->level == LEVEL_ENCRYPT)
-        return verdict->result == VERDICT_NOT_TAKEN && verdict->level == LEVEL_ENCRYPT ? REASON_NONE
-                                                                                       : REASON_CHAIN_UNTRUSTED;
-    if ((key->level != LEVEL_CHAIN && key->level != LEVEL_DOMAIN) || verdict->result != VERDICT_PROVEN ||
-        (uint8_t)verdict->level != key->level)
+        return verdict->result == VERDICT_NOT_TAKEN ? REASON_NONE : REASON_CHAIN_UNTRUSTED;
+    if ((key->level != LEVEL_CHAIN && key->level != LEVEL_DOMAIN) || verdict->result != VERDICT_PROVEN)
         return REASON_CHAIN_UNTRUSTED;
-    if (key->trust.is_set && memcmp(key->trust.bytes, verdict->trust_digest, DIGEST_SIZE) != 0)
-        return REASON_CHAIN_UNTRUSTED;
-    if (!key->trust.is_set && key->pins.count == 0)
-        return REASON_CHAIN_UNTRUSTED;
-    if (key->level == LEVEL_DOMAIN &&
-        (key->expected_domain[0] == '\0' || strcmp(key->expected_domain, verdict->expected_domain) != 0))
-        return REASON_WRONG_IDENTITY;
-    return REASON_NONE;
+    return proof_defect(key, verdict, now);
 }
 
 enum reason decide_may_send(const struct requirement *requirement, const struct connection_key *key,
@@ -67,130 +92,239 @@ enum reason decide_may_send(const struct requirement *requirement, const struct 
     if (connection->state != CONNECTION_READY || connection->handle.generation == 0)
         return REASON_CONNECTION_LOST;
     if (connection->key == NULL || !connection_key_equal(key, connection->key))
-        return REASON_CHAIN_UNTRUSTED;
+        return REASON_VERDICT_STALE;
     if (now >= connection->deadline)
         return REASON_CONNECTION_LOST;
-    return verdict_defect(&requirement->key, connection->verdict);
+    return verdict_defect(&requirement->key, connection->verdict, now);
 }
 
-static bool is_pending(enum connection_state state)
+/* What the steps of a decision look at. */
+struct question {
+    const struct requirement *requirement;
+    const struct connection_key *key;
+    const struct pool_view *pool;
+    const struct capabilities *capabilities;
+    int64_t now;
+};
+
+/* Returns true with *result_r filled when the matter is decided. */
+typedef bool (*decide_step_fn)(const struct question *question, struct decision_result *result_r);
+
+static bool reject(struct decision_result *result_r, enum reason reason)
 {
-    return state == CONNECTION_DIALING || state == CONNECTION_HANDSHAKING || state == CONNECTION_VERIFYING;
+    result_r->decision = DECISION_REJECT;
+    result_r->reason = reason;
+    return true;
 }
 
-static const struct connection_view *find_ready(const struct requirement *requirement,
-    const struct connection_key *key, const struct pool_view *pool, int64_t now)
+static bool choose(struct decision_result *result_r, enum decision decision, const struct connection_view *connection)
 {
-    for (size_t i = 0; i < pool->equal_count; i++) {
-        const struct connection_view *connection = &pool->equal[i];
-        if (!connection->is_exclusive && decide_may_send(requirement, key, connection, now) == REASON_NONE)
-            return connection;
-    }
-    return NULL;
+    result_r->decision = decision;
+    if (connection != NULL)
+        result_r->handle = connection->handle;
+    return true;
 }
 
-static const struct connection_view *find_pending(const struct connection_key *key, const struct pool_view *pool)
+/* requirement_build() makes no such thing; whoever else did must not get a connection for it. */
+static bool refuse_incomplete(const struct question *question, struct decision_result *result_r)
 {
-    for (size_t i = 0; i < pool->equal_count; i++) {
-        const struct connection_view *connection = &pool->equal[i];
-        if (!connection->is_exclusive && is_pending(connection->state) && connection->handle.generation != 0 &&
-            connection->key != NULL && connection_key_equal(key, connection->key))
-            return connection;
-    }
-    return NULL;
-}
-
-/* The candidate's own key, but for what the verdict adds, is the one asked for (INV-35). */
-static bool may_become(const struct requirement_key *wanted, const struct connection_view *connection, int64_t now)
-{
-    struct requirement_key has;
-    if (connection->key == NULL || connection_key_decode(connection->key, &has) != 0)
-        return false;
-    struct requirement_key stripped = *wanted;
-    stripped.level = LEVEL_ENCRYPT;
-    memset(stripped.expected_domain, 0, sizeof(stripped.expected_domain));
-    stripped.cn_fallback = stripped.wildcard = stripped.eku_mode = stripped.crl = stripped.ocsp = 0;
-    stripped.trust = stripped.crl_set = (struct optional_digest){ .is_set = false };
-    stripped.pins = (struct pin_set){ .count = 0 };
-    /* The floor of the other key is another handshake's; what was negotiated is what counts. */
-    stripped.tls_min = has.tls_min;
-    stripped.tls_max = has.tls_max;
-    memcpy(stripped.ciphers, has.ciphers, sizeof(stripped.ciphers));
-    struct connection_key expected;
-    connection_key_encode(&stripped, 0, &expected);
-    return connection_key_equal(&expected, connection->key) && connection->state == CONNECTION_READY &&
-        connection->is_full_handshake && connection->meets_floor && connection->in_flight == 0 &&
-        !connection->is_exclusive && now < connection->deadline && connection->verdict != NULL &&
-        connection->verdict->result == VERDICT_NOT_TAKEN;
-}
-
-static const struct connection_view *find_upgrade(const struct requirement *requirement, const struct pool_view *pool,
-    int64_t now)
-{
-    if (!requirement->terms.may_upgrade || !level_needs_chain((enum level)requirement->key.level) ||
-        requirement->key.transport != TRANSPORT_TLS)
-        return NULL;
-    for (size_t i = 0; i < pool->unverified_count; i++)
-        if (may_become(&requirement->key, &pool->unverified[i], now))
-            return &pool->unverified[i];
-    return NULL;
-}
-
-static enum reason defect_of(const struct requirement_key *key)
-{
-    bool is_tls = key->transport == TRANSPORT_TLS;
-    if (key->role != ROLE_OUT || key->destination.port == 0)
-        return REASON_POLICY_UNUSABLE;
-    if (!is_tls)
-        return key->level == LEVEL_NONE ? REASON_NONE : REASON_PLAIN_TRANSPORT;
-    if (key->level <= LEVEL_NONE || key->level >= LEVEL_COUNT || key->tls_min == TLS_VERSION_UNSET)
-        return REASON_POLICY_UNUSABLE;
-    if (level_needs_chain((enum level)key->level) && !key->trust.is_set && key->pins.count == 0)
-        return REASON_UNKNOWN_TRUST_SET;
+    const struct requirement_key *key = &question->requirement->key;
+    bool is_plain = key->transport == TRANSPORT_UDP || key->transport == TRANSPORT_TCP;
+    if (question->key->length == 0 || key->role != ROLE_OUT || key->destination.port == 0 ||
+        address_is_unspecified(&key->destination.address) || (!is_plain && key->transport != TRANSPORT_TLS))
+        return reject(result_r, REASON_POLICY_UNUSABLE);
+    if (is_plain)
+        return key->level != LEVEL_NONE ? reject(result_r, REASON_PLAIN_TRANSPORT) : false;
+    if (key->level < LEVEL_ENCRYPT || key->level >= LEVEL_COUNT || key->tls_min == TLS_VERSION_UNSET ||
+        key->tls_max < key->tls_min)
+        return reject(result_r, REASON_POLICY_UNUSABLE);
+    if (key->level >= LEVEL_CHAIN && !key->trust.is_set && key->pins.count == 0)
+        return reject(result_r, REASON_UNKNOWN_TRUST_SET);
     if (key->level == LEVEL_DOMAIN && key->expected_domain[0] == '\0')
-        return REASON_NO_EXPECTED_DOMAIN;
-    return REASON_NONE;
+        return reject(result_r, REASON_NO_EXPECTED_DOMAIN);
+    return false;
+}
+
+/* Our own certificate has expired: its connections get no request any more (INV-37, INV-40). */
+static bool refuse_own_expired(const struct question *question, struct decision_result *result_r)
+{
+    const struct policy_credential *credential = question->requirement->terms.credential;
+    return credential != NULL && credential->not_after <= question->now &&
+        reject(result_r, REASON_UNKNOWN_CERTIFICATE);
+}
+
+static bool send_datagram(const struct question *question, struct decision_result *result_r)
+{
+    return question->requirement->key.transport == TRANSPORT_UDP && choose(result_r, DECISION_DATAGRAM, NULL);
+}
+
+static bool reuse(const struct question *question, struct decision_result *result_r)
+{
+    const struct connection_view *best = NULL;
+    if (!question->requirement->terms.may_reuse)
+        return false;
+    for (size_t i = 0; i < question->pool->equal_count; i++) {
+        const struct connection_view *connection = &question->pool->equal[i];
+        if (connection->is_exclusive || (best != NULL && best->in_flight <= connection->in_flight))
+            continue;
+        if (decide_may_send(question->requirement, question->key, connection, question->now) == REASON_NONE)
+            best = connection;
+    }
+    return best != NULL && choose(result_r, DECISION_REUSE, best);
+}
+
+static bool is_joinable(const struct question *question, const struct connection_view *connection)
+{
+    bool is_pending = connection->state == CONNECTION_DIALING || connection->state == CONNECTION_HANDSHAKING ||
+        connection->state == CONNECTION_VERIFYING;
+    return is_pending && !connection->is_exclusive && connection->handle.generation != 0 && connection->key != NULL &&
+        connection_key_equal(question->key, connection->key);
+}
+
+/* no-connect means a connection that stands, not one that may come to stand. */
+static bool join(const struct question *question, struct decision_result *result_r)
+{
+    const struct requirement_terms *terms = &question->requirement->terms;
+    const struct connection_view *best = NULL;
+    if (!terms->may_reuse || !terms->may_connect)
+        return false;
+    for (size_t i = 0; i < question->pool->equal_count; i++) {
+        const struct connection_view *connection = &question->pool->equal[i];
+        if (is_joinable(question, connection) && (best == NULL || connection->waiters < best->waiters))
+            best = connection;
+    }
+    if (best == NULL)
+        return false;
+    if (best->waiters >= question->pool->waiters_max)
+        return reject(result_r, REASON_LIMIT);
+    return choose(result_r, DECISION_JOIN, best);
+}
+
+/* INV-35, in the order of UPGRADE_OBSTACLE_LIST. */
+static enum upgrade_obstacle obstacle_of(const struct question *question, const struct connection_view *connection)
+{
+    const struct verdict *verdict = connection->verdict;
+    struct requirement_key own;
+    if (connection->state != CONNECTION_READY || connection->handle.generation == 0 || connection->is_exclusive ||
+        question->now >= connection->deadline)
+        return UPGRADE_NOT_READY;
+    if (verdict == NULL || verdict->result != VERDICT_NOT_TAKEN || verdict->level != LEVEL_ENCRYPT)
+        return UPGRADE_NOT_UNVERIFIED;
+    if (connection->key == NULL || connection_key_decode(connection->key, &own) != 0 || own.level != LEVEL_ENCRYPT)
+        return UPGRADE_NOT_UNVERIFIED;
+    if (!requirement_key_equal(&question->requirement->key, &own, PART_PLACE | PART_HANDSHAKE))
+        return UPGRADE_OTHER_HANDSHAKE;
+    if (!connection->is_full_handshake)
+        return UPGRADE_RESUMED;
+    if (!connection->meets_floor)
+        return UPGRADE_BELOW_FLOOR;
+    if (connection->in_flight > 0 || connection->waiters > 0)
+        return UPGRADE_BUSY;
+    return question->capabilities->upgrade ? UPGRADE_POSSIBLE : UPGRADE_NOT_SUPPORTED;
+}
+
+static bool upgrade(const struct question *question, struct decision_result *result_r)
+{
+    const struct requirement *requirement = question->requirement;
+    const struct connection_view *candidate = NULL;
+    result_r->upgrade = UPGRADE_NOT_WANTED;
+    if (!requirement->terms.may_upgrade || !requirement->terms.may_reuse || requirement->key.level < LEVEL_CHAIN ||
+        requirement->key.transport != TRANSPORT_TLS)
+        return false;
+    result_r->upgrade = UPGRADE_NO_CANDIDATE;
+    for (size_t i = 0; i < question->pool->unverified_count; i++) {
+        enum upgrade_obstacle obstacle = obstacle_of(question, &question->pool->unverified[i]);
+        if (obstacle <= result_r->upgrade)
+            continue;
+        result_r->upgrade = obstacle;
+        candidate = &question->pool->unverified[i];
+    }
+    if (result_r->upgrade < UPGRADE_NOT_SUPPORTED || candidate == NULL)
+        return false;
+    result_r->upgrade_candidate = candidate->handle;
+    return result_r->upgrade == UPGRADE_POSSIBLE && choose(result_r, DECISION_UPGRADE, candidate);
+}
+
+static bool open_or_reject(const struct question *question, struct decision_result *result_r)
+{
+    if (!question->requirement->terms.may_connect)
+        return reject(result_r, REASON_NO_CONNECTION);
+    if (question->pool->backoff_until > question->now)
+        return reject(result_r, REASON_BACKOFF);
+    if (!question->pool->has_room)
+        return reject(result_r, REASON_LIMIT);
+    return choose(result_r, DECISION_OPEN, NULL);
 }
 
 struct decision_result decide(const struct requirement *requirement, const struct connection_key *key,
     const struct pool_view *pool, const struct capabilities *capabilities, int64_t now)
 {
-    enum reason defect = defect_of(&requirement->key);
-    if (defect != REASON_NONE)
-        return reject(defect);
-    if (requirement->key.transport == TRANSPORT_UDP)
-        return choose(DECISION_DATAGRAM, (struct connection_handle){ 0 });
-    if (requirement->key.transport != TRANSPORT_TCP && requirement->key.transport != TRANSPORT_TLS)
-        return reject(REASON_POLICY_UNUSABLE);
-    const struct requirement_terms *terms = &requirement->terms;
-    const struct connection_view *found = terms->may_reuse ? find_ready(requirement, key, pool, now) : NULL;
-    if (found != NULL)
-        return choose(DECISION_REUSE, found->handle);
-    if (pool->backoff_until > now)
-        return reject(REASON_BACKOFF);
-    /* no-connect means a connection that stands, not one that may come to stand. */
-    found = terms->may_reuse && terms->may_connect ? find_pending(key, pool) : NULL;
-    if (found != NULL)
-        return found->waiters < pool->waiters_max ? choose(DECISION_JOIN, found->handle) : reject(REASON_LIMIT);
-    found = terms->may_reuse && capabilities->upgrade ? find_upgrade(requirement, pool, now) : NULL;
-    if (found != NULL)
-        return choose(DECISION_UPGRADE, found->handle);
-    if (!terms->may_connect)
-        return reject(REASON_NO_CONNECTION);
-    return pool->has_room ? choose(DECISION_OPEN, (struct connection_handle){ 0 }) : reject(REASON_LIMIT);
+    static const decide_step_fn steps[] = { refuse_incomplete, refuse_own_expired, send_datagram, reuse, join, upgrade,
+        open_or_reject };
+    const struct question question = { .requirement = requirement, .key = key, .pool = pool,
+        .capabilities = capabilities, .now = now };
+    struct decision_result result = { .decision = DECISION_UNSET, .upgrade = UPGRADE_NOT_REACHED };
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
+        if (steps[i](&question, &result))
+            break;
+    return result;
 }
 
-enum reason decide_publish(const struct requirement_key *key, const struct handshake_facts *handshake,
-    const struct verdict *verdict)
+static enum reason handshake_defect(const struct requirement_key *key, const struct handshake_facts *handshake)
 {
-    if (key->transport == TRANSPORT_TCP)
-        return handshake == NULL ? verdict_defect(key, verdict) : REASON_PLAIN_TRANSPORT;
-    if (key->transport != TRANSPORT_TLS || handshake == NULL)
+    if (!handshake->is_full_handshake)
         return REASON_TLS_FAILED;
-    if (!handshake->is_full_handshake || !handshake->is_captured)
-        return REASON_TLS_FAILED;
-    if (handshake->tls_version == TLS_VERSION_UNSET || (uint8_t)handshake->tls_version < key->tls_min ||
-        (uint8_t)handshake->tls_version > key->tls_max || !handshake->is_suite_allowed)
+    if (!handshake->is_captured)
+        return REASON_NO_CERTIFICATE;
+    if (handshake->tls_version <= TLS_VERSION_UNSET || handshake->tls_version >= TLS_VERSION_COUNT ||
+        (uint8_t)handshake->tls_version < key->tls_min || (uint8_t)handshake->tls_version > key->tls_max ||
+        !handshake->is_suite_allowed)
         return REASON_TLS_FLOOR;
-    return verdict_defect(key, verdict);
+    return REASON_NONE;
+}
+
+enum reason decide_publish(const struct requirement_key *fields, const struct connection_key *current,
+    const struct handshake_facts *handshake, const struct verdict *verdict, int64_t now)
+{
+    struct connection_key own;
+    connection_key_encode(fields, 0, &own);
+    if (current == NULL || !connection_key_equal(&own, current))
+        return REASON_VERDICT_STALE;
+    bool is_tls = fields->transport == TRANSPORT_TLS;
+    if (!is_tls && (fields->transport != TRANSPORT_TCP || handshake != NULL))
+        return REASON_PLAIN_TRANSPORT;
+    if (is_tls && handshake == NULL)
+        return REASON_TLS_FAILED;
+    enum reason defect = is_tls ? handshake_defect(fields, handshake) : REASON_NONE;
+    return defect != REASON_NONE ? defect : verdict_defect(fields, verdict, now);
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Without running below the smallest time: a skew before the year dot is the year dot. */
+static int64_t before(int64_t time, uint32_t skew_s)
+{
+    return time < INT64_MIN + (int64_t)skew_s ? INT64_MIN : time - (int64_t)skew_s;
+}
+
+int64_t decide_deadline(const struct requirement *requirement, const struct verdict *verdict, int64_t opened_at,
+    uint32_t skew_s)
+{
+    const struct requirement_terms *terms = &requirement->terms;
+    int64_t deadline = INT64_MAX;
+    if (terms->max_age_s != 0)
+        deadline = opened_at > INT64_MAX - (int64_t)terms->max_age_s ? INT64_MAX
+                                                                      : opened_at + (int64_t)terms->max_age_s;
+    if (requirement->key.transport != TRANSPORT_TLS)
+        return deadline;
+    if (terms->credential != NULL)
+        deadline = earlier(deadline, before(terms->credential->not_after, skew_s));
+    if (requirement->key.level == LEVEL_ENCRYPT)
+        return deadline;
+    /* What is not proven has no time left. */
+    bool is_proven = verdict != NULL && verdict->result == VERDICT_PROVEN;
+    return earlier(deadline, is_proven ? before(verdict->chain_not_after, skew_s) : INT64_MIN);
 }

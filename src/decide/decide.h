@@ -64,13 +64,13 @@ struct connection_view {
     struct connection_handle handle;
     enum connection_state state;
     const struct connection_key *key; /* frozen when it was dialled (INV-4) */
-    const struct verdict *verdict;
+    const struct verdict *verdict; /* NULL: none was taken, as on plain TCP and before READY */
     int64_t deadline;  /* seconds since the epoch: hard end (INV-37); INT64_MAX: none */
-    uint32_t waiters;  /* requests behind its handshake */
+    uint32_t waiters;  /* requests behind its handshake, or queued on it unsent */
     uint32_t in_flight; /* requests sent that have no final response */
     bool is_exclusive; /* opened for a no-conn-reuse request: nobody else's */
     bool is_full_handshake;
-    bool meets_floor;  /* negotiated version and suite, for the candidate of an upgrade */
+    bool meets_floor;  /* for the candidate of an upgrade: negotiated version and suite meet the requirement's floor */
 };
 
 struct pool_view {
@@ -83,12 +83,38 @@ struct pool_view {
     uint32_t waiters_max;
 };
 
+/* Why no connection was upgraded; of several candidates the reason of the one that came furthest. */
+#define UPGRADE_OBSTACLE_LIST(X)                                                                                 \
+    X(UPGRADE_NOT_REACHED, "not-reached")     /* an earlier decision held */                                     \
+    X(UPGRADE_NOT_WANTED, "not-wanted")       /* level, row or flags: no upgrade for this request */             \
+    X(UPGRADE_NO_CANDIDATE, "no-candidate")   /* nothing unverified to this destination */                       \
+    X(UPGRADE_NOT_READY, "not-ready")         /* state, deadline, or somebody's own */                           \
+    X(UPGRADE_NOT_UNVERIFIED, "not-unverified") /* its verdict is not that of level encrypt */                   \
+    X(UPGRADE_OTHER_HANDSHAKE, "other-handshake") /* another place, certificate or server name */                \
+    X(UPGRADE_RESUMED, "resumed")             /* no full handshake, so no chain of its own */                    \
+    X(UPGRADE_BELOW_FLOOR, "below-floor")                                                                        \
+    X(UPGRADE_BUSY, "busy")                   /* a request of the weaker class is queued or unanswered */        \
+    X(UPGRADE_NOT_SUPPORTED, "not-supported") /* all conditions hold; this version does not upgrade */           \
+    X(UPGRADE_POSSIBLE, "possible")
+
+enum upgrade_obstacle {
+    UPGRADE_OBSTACLE_UNSET = 0,
+#define X(code, word) code,
+    UPGRADE_OBSTACLE_LIST(X)
+#undef X
+        UPGRADE_OBSTACLE_COUNT
+};
+const char *upgrade_obstacle_name(enum upgrade_obstacle obstacle);
+
 struct decision_result {
     enum decision decision;
     enum reason reason;              /* of REJECT */
     struct connection_handle handle; /* of REUSE, JOIN, UPGRADE */
+    enum upgrade_obstacle upgrade;   /* what stood between this request and an upgrade */
+    struct connection_handle upgrade_candidate; /* of UPGRADE_NOT_SUPPORTED and UPGRADE_POSSIBLE */
 };
 
+/* KEY is the encoding of requirement->key. Of several connections that fit, the least busy, then the first. */
 struct decision_result decide(const struct requirement *requirement, const struct connection_key *key,
     const struct pool_view *pool, const struct capabilities *capabilities, int64_t now);
 
@@ -104,9 +130,16 @@ struct handshake_facts {
     bool is_captured;             /* the peer's chain was seen in this handshake */
 };
 
-/* May a finished outbound handshake be published under its key (INV-8, INV-16, INV-23)? For plain TCP HANDSHAKE is
- * NULL. REASON_NONE or why not. */
-enum reason decide_publish(const struct requirement_key *key, const struct handshake_facts *handshake,
-    const struct verdict *verdict);
+/* May a finished outbound handshake, or an upgrade, be published under the key that FIELDS encode to (INV-8, INV-16,
+ * INV-22, INV-23)? CURRENT is the key that today's snapshot yields for the request it was dialled for, NULL when it
+ * yields none; with the snapshot of the dial it is the key of the dial. For plain TCP HANDSHAKE and VERDICT are NULL.
+ * Each waiter is asked again on its own with decide_may_send(). REASON_NONE or why not. */
+enum reason decide_publish(const struct requirement_key *fields, const struct connection_key *current,
+    const struct handshake_facts *handshake, const struct verdict *verdict, int64_t now);
+
+/* The hard end of a connection opened at OPENED_AT: maximum age, end of the verified chain, end of our certificate;
+ * SKEW_S seconds earlier for the latter two (INV-37). INT64_MAX: none. Seconds since the epoch. */
+int64_t decide_deadline(const struct requirement *requirement, const struct verdict *verdict, int64_t opened_at,
+    uint32_t skew_s);
 
 #endif

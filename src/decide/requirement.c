@@ -8,20 +8,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const char *transport_name(enum transport transport)
-{
-    switch (transport) {
-    case TRANSPORT_UDP:
-        return "udp";
-    case TRANSPORT_TCP:
-        return "tcp";
-    case TRANSPORT_TLS:
-        return "tls";
-    case TRANSPORT_UNSET:
-        break;
-    }
-    return "unset";
-}
+/* lookup=none: what flags alone stand on. It permits what the flags name and lowers nothing. */
+static const struct outbound_policy flags_alone = { .name = "lookup=none", .level = LEVEL_ENCRYPT, .send_sni = true,
+    .eku_mode = EKU_TLS_ROLE, .crl = REVOCATION_OFF, .ocsp = REVOCATION_OFF, .tls_min = TLS_VERSION_1_2,
+    .upgrade = UPGRADE_IDLE, .weaken = PERMISSION_REFUSED, .trust_flag = PERMISSION_ALLOWED, .reuse = true };
 
 /* Everything the steps below work on. */
 struct work {
@@ -60,27 +50,43 @@ static bool row_is_complete(const struct outbound_policy *row)
         row->weaken < PERMISSION_COUNT && row->trust_flag > PERMISSION_UNSET && row->trust_flag < PERMISSION_COUNT;
 }
 
+static bool asks(const struct work *work, uint32_t flags)
+{
+    return flags_have(work->flags, flags);
+}
+
+static enum level raised_level(const struct work *work)
+{
+    enum level wanted = LEVEL_NONE;
+    if (asks(work, T_RELAY_VERIFY_DOMAIN))
+        wanted = LEVEL_DOMAIN;
+    else if (asks(work, T_RELAY_VERIFY_CHAIN | T_RELAY_TRUST))
+        wanted = LEVEL_CHAIN;
+    else if (asks(work, T_RELAY_TLS))
+        wanted = LEVEL_ENCRYPT;
+    return wanted > work->row->level ? wanted : work->row->level;
+}
+
 static enum reason set_level(struct work *work)
 {
-    enum level level = work->row->level;
-    const struct flag_set *flags = work->flags;
-    if (flags_have(flags, T_RELAY_VERIFY_DOMAIN) && level < LEVEL_DOMAIN)
-        level = LEVEL_DOMAIN;
-    else if (flags_have(flags, T_RELAY_VERIFY_CHAIN | T_RELAY_TRUST) && level < LEVEL_CHAIN)
-        level = LEVEL_CHAIN;
-    else if (flags_have(flags, T_RELAY_TLS) && level < LEVEL_ENCRYPT)
-        level = LEVEL_ENCRYPT;
-    if (flags_have(flags, T_RELAY_NO_VERIFY)) {
-        if (flags_have(flags, T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST))
-            return refuse(work, REASON_FLAG_CONFLICT, "no-verify beside a flag that asks for validation");
-        if (level > LEVEL_ENCRYPT && work->row->weaken != PERMISSION_ALLOWED)
+    struct why conflict = WHY_NONE;
+    if (flags_check(work->flags, &conflict) != 0)
+        return refuse(work, REASON_FLAG_CONFLICT, "%s", conflict.text);
+    enum level level = raised_level(work);
+    if (asks(work, T_RELAY_NO_VERIFY) && level > LEVEL_ENCRYPT) {
+        if (work->row->weaken != PERMISSION_ALLOWED)
             return refuse(work, REASON_WEAKEN_REFUSED, "no-verify asks for less than level %s and weaken is refused",
                 level_name(level));
         level = LEVEL_ENCRYPT;
     }
+    if (work->row == &flags_alone && level < LEVEL_CHAIN)
+        return refuse(work, REASON_NO_POLICY, "without a row the flags must ask for validation");
     bool is_tls = work->target->transport == TRANSPORT_TLS;
     if (!is_tls && level != LEVEL_NONE)
         return refuse(work, REASON_PLAIN_TRANSPORT, "level %s needs TLS and the next hop is plain", level_name(level));
+    /* Whoever names a certificate or a server name means to show it. */
+    if (!is_tls && asks(work, T_RELAY_CERT | T_RELAY_SNI | T_RELAY_OCSP_HARD))
+        return refuse(work, REASON_PLAIN_TRANSPORT, "the flags cert, sni and ocsp-hard need TLS");
     /* Level none permits plain transports; over TLS it is an unvalidated session, one class with encrypt (INV-5). */
     if (is_tls && level == LEVEL_NONE)
         level = LEVEL_ENCRYPT;
@@ -97,7 +103,8 @@ static enum reason set_expected_domain(struct work *work)
 {
     if (work->key->level != LEVEL_DOMAIN)
         return REASON_NONE;
-    const char *by_flag = work->flags->verify_domain[0] != '\0' ? work->flags->verify_domain : NULL;
+    bool is_named = asks(work, T_RELAY_VERIFY_DOMAIN) && work->flags->verify_domain[0] != '\0';
+    const char *by_flag = is_named ? work->flags->verify_domain : NULL;
     const char *by_row = work->row->expected_domain;
     /* A row that names the identity means it: another one is a weaker claim, whoever asks. */
     if (by_flag != NULL && by_row != NULL && strcmp(by_flag, by_row) != 0 &&
@@ -116,7 +123,7 @@ static enum reason set_trust(struct work *work)
 {
     const struct flag_set *flags = work->flags;
     const struct policy_trust_set *trust_set = work->row->trust_set;
-    if (flags_have(flags, T_RELAY_TRUST)) {
+    if (asks(work, T_RELAY_TRUST)) {
         bool is_rows_own = work->row->trust_set_name != NULL && strcmp(work->row->trust_set_name, flags->trust) == 0;
         if (!is_rows_own && work->row->trust_flag != PERMISSION_ALLOWED)
             return refuse(work, REASON_TRUST_FLAG_REFUSED, "trust=%s and trust_flag is refused", flags->trust);
@@ -133,14 +140,32 @@ static enum reason set_trust(struct work *work)
         memcpy(work->key->trust.bytes, trust_set->digest, DIGEST_SIZE);
     }
     work->terms->trust_set = trust_set;
-    if (work->row->pin_count > PINS_MAX)
-        return refuse(work, REASON_POLICY_UNUSABLE, "it has more pins than can be compared");
-    work->key->pins.count = (uint8_t)work->row->pin_count;
-    if (work->row->pin_count > 0)
-        memcpy(work->key->pins.digests, work->row->pins, work->row->pin_count * DIGEST_SIZE);
     work->key->eku_mode = (uint8_t)work->row->eku_mode;
     work->key->cn_fallback = work->key->level == LEVEL_DOMAIN && work->row->cn_fallback;
     work->key->wildcard = work->key->level == LEVEL_DOMAIN && work->row->wildcard;
+    return REASON_NONE;
+}
+
+/* A set: in one order and each once, so that rows that mean the same share connections. */
+static enum reason set_pins(struct work *work)
+{
+    struct pin_set *pins = &work->key->pins;
+    if (work->row->pin_count > PINS_MAX)
+        return refuse(work, REASON_POLICY_UNUSABLE, "it has more pins than can be compared");
+    if (!level_needs_chain((enum level)work->key->level))
+        return REASON_NONE;
+    for (size_t i = 0; i < work->row->pin_count; i++) {
+        const uint8_t *pin = work->row->pins[i];
+        unsigned at = 0;
+        int order = -1;
+        while (at < pins->count && (order = memcmp(pins->digests[at], pin, DIGEST_SIZE)) < 0)
+            at++;
+        if (at < pins->count && order == 0)
+            continue;
+        memmove(pins->digests + at + 1, pins->digests + at, (size_t)(pins->count - at) * DIGEST_SIZE);
+        memcpy(pins->digests + at, pin, DIGEST_SIZE);
+        pins->count++;
+    }
     return REASON_NONE;
 }
 
@@ -148,13 +173,13 @@ static enum reason set_credential(struct work *work)
 {
     const struct flag_set *flags = work->flags;
     const struct policy_credential *credential = work->row->credential;
-    if (flags_have(flags, T_RELAY_NO_CERT))
+    if (asks(work, T_RELAY_NO_CERT))
         credential = NULL;
-    if (flags_have(flags, T_RELAY_CERT)) {
+    if (asks(work, T_RELAY_CERT)) {
         credential = policy_snapshot_credential(work->snapshot, flags->cert);
         if (credential == NULL || credential->unusable != NULL)
             return refuse(work, REASON_UNKNOWN_CERTIFICATE, "certificate \"%s\" cannot be used", flags->cert);
-    } else if (credential == NULL && work->row->certificate_name != NULL && !flags_have(flags, T_RELAY_NO_CERT)) {
+    } else if (credential == NULL && work->row->certificate_name != NULL && !asks(work, T_RELAY_NO_CERT)) {
         return refuse(work, REASON_UNKNOWN_CERTIFICATE, "certificate \"%s\" cannot be used",
             work->row->certificate_name);
     }
@@ -171,14 +196,16 @@ static enum reason set_sni(struct work *work)
 {
     const struct flag_set *flags = work->flags;
     const char *sni = NULL;
-    if (flags_have(flags, T_RELAY_SNI))
+    if (asks(work, T_RELAY_SNI))
         sni = flags->sni;
-    else if (flags_have(flags, T_RELAY_NO_SNI) || !work->row->send_sni)
+    else if (asks(work, T_RELAY_NO_SNI) || !work->row->send_sni)
         return REASON_NONE;
     else if (work->row->sni != NULL)
         sni = work->row->sni;
     else if (work->key->expected_domain[0] != '\0')
         sni = work->key->expected_domain;
+    else if (work->row->expected_domain != NULL) /* also below level domain: what an upgrade would ask for */
+        sni = work->row->expected_domain;
     else
         sni = work->target->next_hop_domain;
     if (sni != NULL && name_normalise(slice_of_string(sni), work->key->sni) != 0)
@@ -193,38 +220,68 @@ static enum revocation stricter(enum revocation row, bool is_asked, bool is_hard
     return is_asked && row == REVOCATION_OFF ? REVOCATION_SOFT : row;
 }
 
+static enum reason set_crl(struct work *work, enum revocation crl)
+{
+    const struct policy_trust_set *trust_set = work->terms->trust_set;
+    bool has_crls = trust_set != NULL && trust_set->has_crls;
+    if (crl == REVOCATION_HARD && !work->capabilities->crl)
+        return refuse(work, REASON_UNSUPPORTED_FEATURE, "CRLs are asked for hard, and this version does not check them");
+    if (crl == REVOCATION_HARD && !has_crls)
+        return refuse(work, REASON_REVOCATION_UNKNOWN, "CRLs are asked for hard, and the trust set has none");
+    work->key->crl = (uint8_t)crl;
+    work->terms->is_crl_skipped = crl == REVOCATION_SOFT && !work->capabilities->crl;
+    if (crl != REVOCATION_OFF && has_crls) {
+        work->key->crl_set.is_set = true;
+        memcpy(work->key->crl_set.bytes, trust_set->crl_digest, DIGEST_SIZE);
+    }
+    return REASON_NONE;
+}
+
 static enum reason set_revocation(struct work *work)
 {
-    if (!level_needs_chain((enum level)work->key->level))
+    work->key->crl = work->key->ocsp = REVOCATION_OFF;
+    if (!level_needs_chain((enum level)work->key->level)) {
+        if (asks(work, T_RELAY_OCSP_HARD))
+            return refuse(work, REASON_FLAG_CONFLICT, "ocsp-hard needs verify-chain or verify-domain");
         return REASON_NONE;
-    bool is_hard = flags_have(work->flags, T_RELAY_OCSP_HARD);
-    enum revocation crl = stricter(work->row->crl, flags_have(work->flags, T_RELAY_CRL), false);
-    enum revocation ocsp = stricter(work->row->ocsp, flags_have(work->flags, T_RELAY_OCSP), is_hard);
-    if ((crl == REVOCATION_HARD && !work->capabilities->crl) || (ocsp == REVOCATION_HARD && !work->capabilities->ocsp))
-        return refuse(work, REASON_UNSUPPORTED_FEATURE, "hard revocation checking is not available");
-    work->key->crl = (uint8_t)crl;
+    }
+    enum revocation ocsp = stricter(work->row->ocsp, asks(work, T_RELAY_OCSP), asks(work, T_RELAY_OCSP_HARD));
+    if (ocsp == REVOCATION_HARD && !work->capabilities->ocsp)
+        return refuse(work, REASON_UNSUPPORTED_FEATURE, "OCSP is asked for hard, and this version does not check it");
     work->key->ocsp = (uint8_t)ocsp;
-    return REASON_NONE;
+    work->terms->is_ocsp_skipped = ocsp == REVOCATION_SOFT && !work->capabilities->ocsp;
+    return set_crl(work, stricter(work->row->crl, asks(work, T_RELAY_CRL), false));
 }
 
 static enum reason set_floor(struct work *work)
 {
     work->key->tls_min = (uint8_t)work->row->tls_min;
-    work->key->tls_max = (uint8_t)(work->row->tls_max != TLS_VERSION_UNSET ? work->row->tls_max : TLS_VERSION_1_3);
+    work->key->tls_max = (uint8_t)(work->row->tls_max != TLS_VERSION_UNSET ? work->row->tls_max : TLS_VERSION_COUNT - 1);
     if (work->row->ciphers != NULL && !put(work->key->ciphers, sizeof(work->key->ciphers), work->row->ciphers))
         return refuse(work, REASON_POLICY_UNUSABLE, "its list of ciphers is too long");
     return REASON_NONE;
 }
 
+/* One value for each address, whoever made it (INV-11). */
+static struct address canonical(const struct address *address)
+{
+    if (address->family == ADDRESS_V4)
+        return address_v4(address->bytes);
+    if (address->family == ADDRESS_V6)
+        return address_v6(address->bytes, address->scope);
+    return (struct address){ .family = ADDRESS_NONE };
+}
+
 static enum reason set_destination(struct work *work)
 {
+    const struct requirement_target *target = work->target;
+    struct address address = canonical(&target->endpoint.address);
     work->key->role = ROLE_OUT;
-    work->key->transport = (uint8_t)work->target->transport;
-    work->key->destination = work->target->endpoint;
-    work->key->local = work->target->local;
-    if (work->target->transport == TRANSPORT_UNSET || work->target->endpoint.port == 0 ||
-        address_is_unspecified(&work->target->endpoint.address) ||
-        address_is_multicast_or_broadcast(&work->target->endpoint.address))
+    work->key->transport = (uint8_t)target->transport;
+    work->key->destination = (struct endpoint){ .address = address, .port = target->endpoint.port };
+    work->key->local = canonical(&target->local);
+    if (target->transport <= TRANSPORT_UNSET || target->transport > TRANSPORT_TLS || target->endpoint.port == 0 ||
+        address_is_unspecified(&address) || address_is_multicast_or_broadcast(&address))
         return refuse(work, REASON_NO_ADDRESS, "the next hop has no address that can be reached");
     if (work->row->isolation != NULL &&
         !put(work->key->isolation, sizeof(work->key->isolation), work->row->isolation))
@@ -234,8 +291,8 @@ static enum reason set_destination(struct work *work)
 
 static enum reason set_tls(struct work *work)
 {
-    static enum reason (*const steps[])(struct work *) = { set_expected_domain, set_trust, set_credential, set_sni,
-        set_revocation, set_floor };
+    static enum reason (*const steps[])(struct work *) = { set_expected_domain, set_trust, set_pins, set_credential,
+        set_sni, set_revocation, set_floor };
     if (work->target->transport != TRANSPORT_TLS)
         return REASON_NONE;
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
@@ -256,17 +313,18 @@ static void set_terms(struct work *work)
     const struct outbound_policy *row = work->row;
     struct requirement_terms *terms = work->terms;
     terms->max_age_s = row->max_age_s != 0 ? row->max_age_s : work->defaults->max_age_s;
-    if (flags_have(work->flags, T_RELAY_MAX_AGE))
+    if (asks(work, T_RELAY_MAX_AGE))
         terms->max_age_s = lower_of(terms->max_age_s, work->flags->max_age_s);
     terms->revalidate_every_s = row->revalidate_every_s;
     terms->idle_timeout_s = row->idle_timeout_s != 0 ? row->idle_timeout_s : work->defaults->idle_timeout_s;
     terms->keepalive_s = row->keepalive_s;
     terms->upgrade = row->upgrade;
-    terms->may_reuse = row->reuse && !flags_have(work->flags, T_RELAY_NO_CONN_REUSE);
-    terms->may_connect = !flags_have(work->flags, T_RELAY_NO_CONNECT);
-    terms->may_upgrade = row->upgrade == UPGRADE_IDLE && !flags_have(work->flags, T_RELAY_NO_UPGRADE);
+    terms->may_reuse = row->reuse && !asks(work, T_RELAY_NO_CONN_REUSE);
+    terms->may_connect = !asks(work, T_RELAY_NO_CONNECT);
+    terms->may_upgrade = level_needs_chain((enum level)work->key->level) && row->upgrade == UPGRADE_IDLE &&
+        !asks(work, T_RELAY_NO_UPGRADE);
     terms->row_id = row->id;
-    terms->row = row;
+    terms->row = row != &flags_alone ? row : NULL;
     terms->generation = policy_snapshot_generation(work->snapshot);
 }
 
@@ -278,9 +336,16 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
     static enum reason (*const steps[])(struct work *) = { set_destination, set_level, set_tls };
     struct requirement requirement;
     memset(&requirement, 0, sizeof(requirement));
-    struct work work = { .snapshot = snapshot, .row = row, .flags = flags != NULL ? flags : &no_flags,
-        .target = target, .capabilities = capabilities, .defaults = defaults, .key = &requirement.key,
-        .terms = &requirement.terms, .why = why };
+    if (flags == NULL)
+        flags = &no_flags;
+    if (row == NULL) {
+        if (!capabilities->flags_alone || !flags_have(flags, T_RELAY_LOOKUP) || !flags->lookup.is_none)
+            return (enum reason)why_fail(why, REASON_NO_POLICY, "no policy row");
+        row = &flags_alone;
+    }
+    struct work work = { .snapshot = snapshot, .row = row, .flags = flags, .target = target,
+        .capabilities = capabilities, .defaults = defaults, .key = &requirement.key, .terms = &requirement.terms,
+        .why = why };
     if (!row_is_complete(row))
         return refuse(&work, row->unusable_reason != REASON_NONE ? row->unusable_reason : REASON_POLICY_UNUSABLE,
             "it cannot be used: %s", row->unusable != NULL ? row->unusable : "a column has no valid value");

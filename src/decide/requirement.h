@@ -9,6 +9,7 @@
 
 #include "base/address.h"
 #include "base/attributes.h"
+#include "base/buffer.h"
 #include "base/why.h"
 #include "policy/level.h"
 #include "policy/lookup.h"
@@ -17,8 +18,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-
-enum { CIPHERS_SIZE = 256, PINS_MAX = 4 };
 
 enum transport { TRANSPORT_UNSET = 0, TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
 enum connection_role { ROLE_UNSET = 0, ROLE_OUT, ROLE_IN_ALIAS };
@@ -32,56 +31,71 @@ struct optional_digest {
 
 struct pin_set {
     uint8_t count;
-    uint8_t digests[PINS_MAX][DIGEST_SIZE];
+    uint8_t digests[PINS_MAX][DIGEST_SIZE]; /* sorted, each once */
 };
 
 typedef char requirement_name[DOMAIN_NAME_SIZE];
 typedef char requirement_text[CIPHERS_SIZE];
 typedef char requirement_tag[ROW_NAME_SIZE];
 
-/* kind, type, member, tag (never reused), word for people. Kinds: BYTE, ENDPOINT, ADDRESS, DIGEST, PINS, TEXT ("" is
- * absent). */
-#define REQUIREMENT_LIST(X)                                                                    \
-    X(BYTE, uint8_t, role, 1, "role")                         /* enum connection_role, INV-45 */ \
-    X(BYTE, uint8_t, transport, 2, "transport")               /* enum transport */             \
-    X(ENDPOINT, struct endpoint, destination, 3, "destination") /* INV-11 */                   \
-    X(ADDRESS, struct address, local, 4, "local-address")     /* INV-12; family NONE: any */   \
-    X(DIGEST, struct optional_digest, credential_chain, 5, "certificate") /* INV-9 */          \
-    X(DIGEST, struct optional_digest, credential_key, 6, "certificate-key")                    \
-    X(TEXT, requirement_name, sni, 7, "sni")                  /* INV-10 */                     \
-    X(BYTE, uint8_t, level, 8, "level")                       /* enum level, INV-5 */          \
-    X(TEXT, requirement_name, expected_domain, 9, "expected-domain")                           \
-    X(BYTE, uint8_t, cn_fallback, 10, "cn-fallback")          /* INV-15 */                     \
-    X(BYTE, uint8_t, wildcard, 11, "wildcard")                                                 \
-    X(DIGEST, struct optional_digest, trust, 12, "trust")     /* INV-6 */                      \
-    X(BYTE, uint8_t, eku_mode, 13, "eku-mode")                                                 \
-    X(BYTE, uint8_t, crl, 14, "crl")                          /* enum revocation, INV-7 */     \
-    X(BYTE, uint8_t, ocsp, 15, "ocsp")                                                         \
-    X(DIGEST, struct optional_digest, crl_set, 16, "crl-set")                                  \
-    X(BYTE, uint8_t, tls_min, 17, "tls-min")                  /* INV-8 */                      \
-    X(BYTE, uint8_t, tls_max, 18, "tls-max")                                                   \
-    X(TEXT, requirement_text, ciphers, 19, "ciphers")                                          \
-    X(PINS, struct pin_set, pins, 20, "pins")                                                  \
-    X(TEXT, requirement_tag, isolation, 21, "isolation")      /* INV-13 */
+/* kind, type, member, tag (never reused), part, word for people.
+ * Kinds: BYTE, ENDPOINT, ADDRESS, DIGEST, PINS, TEXT ("" is absent).
+ * Parts, which matter to an upgrade only (INV-35): PLACE and HANDSHAKE must be those of the candidate, the FLOOR must be
+ * met by what it negotiated, the JUDGEMENT is taken anew.
+ * Below level chain nothing is judged and the JUDGEMENT has fixed values; on plain transports HANDSHAKE and FLOOR have,
+ * too. Over TLS, level none is level encrypt. */
+#define REQUIREMENT_LIST(X)                                                                                      \
+    X(BYTE, uint8_t, role, 1, PLACE, "role")                  /* enum connection_role, INV-45 */                 \
+    X(BYTE, uint8_t, transport, 2, PLACE, "transport")        /* enum transport */                               \
+    X(ENDPOINT, struct endpoint, destination, 3, PLACE, "destination") /* INV-11 */                              \
+    X(ADDRESS, struct address, local, 4, PLACE, "local-address") /* INV-12; family NONE: any */                  \
+    X(DIGEST, struct optional_digest, credential_chain, 5, HANDSHAKE, "certificate") /* INV-9 */                 \
+    X(DIGEST, struct optional_digest, credential_key, 6, HANDSHAKE, "certificate-key")                           \
+    X(TEXT, requirement_name, sni, 7, HANDSHAKE, "sni")       /* INV-10 */                                       \
+    X(BYTE, uint8_t, level, 8, JUDGEMENT, "level")            /* enum level, INV-5 */                            \
+    X(TEXT, requirement_name, expected_domain, 9, JUDGEMENT, "expected-domain")                                  \
+    X(BYTE, uint8_t, cn_fallback, 10, JUDGEMENT, "cn-fallback") /* INV-15 */                                     \
+    X(BYTE, uint8_t, wildcard, 11, JUDGEMENT, "wildcard")                                                        \
+    X(DIGEST, struct optional_digest, trust, 12, JUDGEMENT, "trust") /* INV-6 */                                 \
+    X(BYTE, uint8_t, eku_mode, 13, JUDGEMENT, "eku-mode")     /* enum eku_mode */                                \
+    X(BYTE, uint8_t, crl, 14, JUDGEMENT, "crl")               /* enum revocation, INV-7 */                       \
+    X(BYTE, uint8_t, ocsp, 15, JUDGEMENT, "ocsp")             /* enum revocation */                              \
+    X(DIGEST, struct optional_digest, crl_set, 16, JUDGEMENT, "crl-set")                                         \
+    X(BYTE, uint8_t, tls_min, 17, FLOOR, "tls-min")           /* enum tls_version, INV-8 */                      \
+    X(BYTE, uint8_t, tls_max, 18, FLOOR, "tls-max")                                                              \
+    X(TEXT, requirement_text, ciphers, 19, FLOOR, "ciphers")                                                     \
+    X(PINS, struct pin_set, pins, 20, JUDGEMENT, "pins")                                                         \
+    X(TEXT, requirement_tag, isolation, 21, PLACE, "isolation") /* INV-13 */
 
 struct requirement_key {
-#define X(kind, type, member, tag, word) type member;
+#define X(kind, type, member, tag, part, word) type member;
     REQUIREMENT_LIST(X)
 #undef X
 };
 
-/* What rules the use of a connection but not what it is. */
+/* kind, type, member, word. What rules the use of a connection but not what it is.
+ * Kinds: SECONDS (0: none), YES, ID, GENERATION, UPGRADE, ROW, TRUST_SET, CREDENTIAL. */
+#define REQUIREMENT_TERM_LIST(X)                                                                                 \
+    X(SECONDS, uint32_t, max_age_s, "max-age")                                                                   \
+    X(SECONDS, uint32_t, revalidate_every_s, "revalidate-every")                                                 \
+    X(SECONDS, uint32_t, idle_timeout_s, "idle-timeout")                                                         \
+    X(SECONDS, uint32_t, keepalive_s, "keepalive")                                                               \
+    X(UPGRADE, enum upgrade, upgrade, "upgrade")                                                                 \
+    X(YES, bool, may_reuse, "may-reuse")     /* row's reuse and no no-conn-reuse flag */                         \
+    X(YES, bool, may_connect, "may-connect") /* no no-connect flag */                                            \
+    X(YES, bool, may_upgrade, "may-upgrade") /* level chain or domain, row's upgrade, no no-upgrade flag */      \
+    X(YES, bool, is_crl_skipped, "crl-skipped")   /* asked for softly, and this version has no means */          \
+    X(YES, bool, is_ocsp_skipped, "ocsp-skipped") /* likewise */                                                 \
+    X(ID, int64_t, row_id, "row")         /* 0: flags alone */                                                \
+    X(GENERATION, uint64_t, generation, "generation") /* of the snapshot it was built from */                         \
+    X(ROW, const struct outbound_policy *, row, "row-name") /* lives as long as the snapshot; NULL: flags alone */ \
+    X(TRUST_SET, const struct policy_trust_set *, trust_set, "trust-set") /* likewise; NULL: none is needed */   \
+    X(CREDENTIAL, const struct policy_credential *, credential, "certificate-name") /* likewise; NULL: none */
+
 struct requirement_terms {
-    uint32_t max_age_s, revalidate_every_s, idle_timeout_s, keepalive_s; /* 0: none */
-    enum upgrade upgrade;
-    bool may_reuse;   /* row's reuse and no no-conn-reuse flag */
-    bool may_connect; /* no no-connect flag */
-    bool may_upgrade; /* row's upgrade and no no-upgrade flag */
-    int64_t row_id;
-    uint64_t generation;                        /* of the snapshot it was built from */
-    const struct outbound_policy *row;          /* lives as long as the snapshot */
-    const struct policy_trust_set *trust_set;   /* likewise; NULL when none is needed */
-    const struct policy_credential *credential; /* likewise; NULL: no client certificate */
+#define X(kind, type, member, word) type member;
+    REQUIREMENT_TERM_LIST(X)
+#undef X
 };
 
 struct requirement {
@@ -93,6 +107,7 @@ struct requirement {
 struct capabilities {
     bool crl, ocsp;
     bool upgrade;
+    bool flags_alone; /* lookup=none may stand for a row, if it asks for validation */
 };
 
 struct requirement_target {
@@ -106,10 +121,19 @@ struct requirement_defaults {
     uint32_t max_age_s, idle_timeout_s; /* where the row has none */
 };
 
-/* The row's floor, raised by the flags; lowered only where the row permits. FLAGS may be NULL.
- * Returns REASON_NONE and fills *requirement_r, or the reason of the refusal with its text in WHY. Total. */
+/* The row's floor, raised by the flags; lowered only where the row permits. FLAGS may be NULL. ROW is NULL only for
+ * lookup=none. Returns REASON_NONE and fills *requirement_r, or the reason of the refusal with its text in WHY. Total. */
 enum reason requirement_build(const struct policy_snapshot *snapshot, const struct outbound_policy *row,
     const struct flag_set *flags, const struct requirement_target *target, const struct capabilities *capabilities,
     const struct requirement_defaults *defaults, struct requirement *requirement_r, struct why *why);
+
+/* Do both have the same values in these parts of the key? */
+enum requirement_part { PART_PLACE = 1, PART_HANDSHAKE = 2, PART_FLOOR = 4, PART_JUDGEMENT = 8, PART_ALL = 15 };
+bool requirement_key_equal(const struct requirement_key *a, const struct requirement_key *b, unsigned parts);
+
+/* "role=out transport=tls destination=192.0.2.1:5061 ..."; absent fields are left out. */
+void requirement_key_print(const struct requirement_key *fields, struct buffer *out);
+/* "max-age=3600s upgrade=idle may-reuse=yes ..." */
+void requirement_terms_print(const struct requirement_terms *terms, struct buffer *out);
 
 #endif

@@ -27,6 +27,7 @@ static const struct {
     { T_RELAY_NO_VERIFY, T_RELAY_VERIFY_CHAIN },
     { T_RELAY_NO_VERIFY, T_RELAY_VERIFY_DOMAIN },
     { T_RELAY_NO_VERIFY, T_RELAY_TRUST },
+    { T_RELAY_NO_VERIFY, T_RELAY_OCSP_HARD },
     { T_RELAY_CERT, T_RELAY_NO_CERT },
     { T_RELAY_SNI, T_RELAY_NO_SNI },
     { T_RELAY_NO_CONNECT, T_RELAY_NO_CONN_REUSE },
@@ -42,7 +43,10 @@ static const struct {
     { T_RELAY_NO_SNI, T_RELAY_SNI },
 };
 
-enum { WITHOUT_EFFECT = T_RELAY_NO_UPGRADE | T_RELAY_INITIAL_ONLY | T_RELAY_NO_AUTO_477 };
+/* Any of these keeps no-verify out. */
+enum { ASKS_FOR_PROOF = T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST | T_RELAY_OCSP_HARD };
+
+enum { WITHOUT_EFFECT = T_RELAY_CRL | T_RELAY_OCSP | T_RELAY_NO_UPGRADE | T_RELAY_INITIAL_ONLY };
 
 static const char *word_of(uint32_t bit)
 {
@@ -52,7 +56,7 @@ static const char *word_of(uint32_t bit)
     return "?";
 }
 
-static int check_conflicts(const struct flag_set *set, struct why *why)
+int flags_check(const struct flag_set *set, struct why *why)
 {
     for (size_t i = 0; i < ARRAY_SIZE(conflicts); i++)
         if (flags_have(set, conflicts[i].a) && flags_have(set, conflicts[i].b))
@@ -183,7 +187,7 @@ int flags_parse(struct slice text, struct flag_set *set_r, struct why *why)
             return rc;
         at = end + 1;
     }
-    int rc = check_conflicts(&set, why);
+    int rc = flags_check(&set, why);
     if (rc == 0)
         *set_r = set;
     return rc;
@@ -205,59 +209,85 @@ static const struct {
     { "conn", "fresh", "no-conn-reuse" },
     { "conn", "reuse-only", "no-connect" },
     { "max-age", NULL, "max-age" },
-    { "lookup", NULL, "lookup" },
 };
 
-static bool is_flag_without_value(struct slice word)
+/* What stood already, by the first row of route_parameters[]: none of ours may stand twice. */
+struct route_parse {
+    struct flag_set set;
+    uint32_t seen;
+    struct why *why;
+};
+
+/* level=domain;expect=x says one thing in two words: the one does not double the other. */
+static int add_expected_domain(struct route_parse *parse, struct slice value)
 {
-    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        if (rows[i].kind == FLAG_VALUE_NONE && slice_equal_nocase(word, slice_of_string(rows[i].word)))
-            return true;
-    return false;
+    struct flag_set *set = &parse->set;
+    if (flags_have(set, T_RELAY_VERIFY_DOMAIN)) {
+        if (slice_is_absent(value))
+            return 0;
+        if (set->verify_domain[0] == '\0')
+            set->bits &= ~(uint32_t)T_RELAY_VERIFY_DOMAIN;
+    }
+    return add_flag(set, SLICE_LITERAL("verify-domain"), value, parse->why);
 }
 
-static int add_route_parameter(struct flag_set *set, struct slice name, struct slice value, struct why *why)
+/* A parameter that is a flag of its own name. */
+static int add_plain_parameter(struct route_parse *parse, struct slice name, struct slice value)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct slice word = slice_of_string(rows[i].word);
+        if (!slice_equal_nocase(name, word))
+            continue;
+        if (rows[i].kind == FLAG_VALUE_LOOKUP)
+            return why_fail(parse->why, ERROR_SYNTAX, "%s cannot stand in a Route URI", rows[i].word);
+        if (rows[i].kind == FLAG_VALUE_OPTIONAL_DOMAIN)
+            return add_expected_domain(parse, value);
+        return add_flag(&parse->set, word, value, parse->why);
+    }
+    return 0;
+}
+
+static int add_route_parameter(struct route_parse *parse, struct slice name, struct slice value)
 {
     bool is_ours = false;
     for (size_t i = 0; i < ARRAY_SIZE(route_parameters); i++) {
         if (!slice_equal_nocase(name, slice_of_string(route_parameters[i].parameter)))
             continue;
+        if (!is_ours && (parse->seen & 1u << i) != 0)
+            return why_fail(parse->why, ERROR_CONFLICT, "the Route parameter %.*s stands twice", SLICE_PRINT(name));
+        parse->seen |= is_ours ? 0 : 1u << i;
         is_ours = true;
         const char *wanted = route_parameters[i].value;
-        if (wanted != NULL && !slice_equal_nocase(value, slice_of_string(wanted)))
+        if (slice_is_empty(value) || (wanted != NULL && !slice_equal_nocase(value, slice_of_string(wanted))))
             continue;
         const char *flag = route_parameters[i].flag;
+        struct slice flag_value = wanted != NULL ? SLICE_ABSENT : value;
         if (flag == NULL)
             return 0;
-        /* level=domain;expect=x says one thing in two words. */
-        bool is_domain = strcmp(flag, "verify-domain") == 0;
-        if (is_domain && flags_have(set, T_RELAY_VERIFY_DOMAIN)) {
-            if (wanted != NULL)
-                return 0;
-            set->bits &= ~(uint32_t)T_RELAY_VERIFY_DOMAIN;
-        }
-        return add_flag(set, slice_of_string(flag), wanted != NULL ? SLICE_ABSENT : value, why);
+        return strcmp(flag, "verify-domain") == 0
+            ? add_expected_domain(parse, flag_value)
+            : add_flag(&parse->set, slice_of_string(flag), flag_value, parse->why);
     }
     if (is_ours)
-        return why_fail(why, ERROR_SYNTAX, "the Route parameter %.*s cannot be \"%.*s\"", SLICE_PRINT(name),
+        return why_fail(parse->why, ERROR_SYNTAX, "the Route parameter %.*s cannot be \"%.*s\"", SLICE_PRINT(name),
             SLICE_PRINT(value));
-    return is_flag_without_value(name) ? add_flag(set, name, value, why) : 0;
+    return add_plain_parameter(parse, name, value);
 }
 
 int flags_parse_route_parameters(struct slice parameters, struct flag_set *set_r, struct why *why)
 {
-    struct flag_set set = FLAG_SET_EMPTY;
+    struct route_parse parse = { .set = FLAG_SET_EMPTY, .why = why };
     for (size_t at = 0; at < parameters.length;) {
         size_t end = slice_find(parameters, ';', at);
         struct slice value, name = cut_value(slice_of(parameters.data + at, end - at), &value);
-        int rc = name.length > 0 ? add_route_parameter(&set, name, value, why) : 0;
+        int rc = name.length > 0 ? add_route_parameter(&parse, name, value) : 0;
         if (rc != 0)
             return rc;
         at = end + 1;
     }
-    int rc = check_conflicts(&set, why);
+    int rc = flags_check(&parse.set, why);
     if (rc == 0)
-        *set_r = set;
+        *set_r = parse.set;
     return rc;
 }
 
@@ -290,9 +320,9 @@ int flags_merge(const struct flag_set *earlier, const struct flag_set *later, st
     set.bits |= later->bits;
     take_values(&set, later);
     /* The stricter of the two holds: lowering never comes from a mixture. */
-    if (flags_have(&set, T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST))
+    if (flags_have(&set, ASKS_FOR_PROOF))
         set.bits &= ~(uint32_t)T_RELAY_NO_VERIFY;
-    int rc = check_conflicts(&set, why);
+    int rc = flags_check(&set, why);
     if (rc == 0)
         *set_r = set;
     return rc;

@@ -77,21 +77,26 @@ static inline bool flags_have(const struct flag_set *flags, uint32_t bit)
  * ERROR_UNKNOWN_NAME, ERROR_SYNTAX (a bad value), ERROR_CONFLICT (contradiction, doubled flag). */
 int flags_parse(struct slice text, struct flag_set *set_r, struct why *why) MUST_CHECK;
 
-/* Parameters of our own Route URI: level=none|encrypt|chain|domain, expect=, cert=, trust=, sni=,
- * conn=fresh|reuse-only, max-age=, flags that have no value as themselves. PARAMETERS is what follows the host,
- * with or without the first ';'. Parameters that are not ours are passed over; ours with bad values are errors as
- * above. */
+/* ERROR_CONFLICT when flags of SET contradict each other; for sets that no parser made. */
+int flags_check(const struct flag_set *set, struct why *why) MUST_CHECK;
+
+/* Parameters of our own Route URI, each once: level=none|encrypt|chain|domain, expect=, cert=, trust=, sni=,
+ * conn=fresh|reuse-only, max-age=; verify-domain and the flags without a value as themselves. PARAMETERS is what
+ * follows the host, with or without the first ';'. Parameters that are not ours are passed over; ours with bad values
+ * are errors as above. Not lookup: which row rules is not for the upstream to say. */
 int flags_parse_route_parameters(struct slice parameters, struct flag_set *set_r, struct why *why) MUST_CHECK;
 
-/* LATER wins where both name a value; contradictions between the two are errors, never a guess.
- * no-verify never survives beside verify-chain or verify-domain: the stricter holds. */
+/* LATER wins where both name a value (cert and no-cert name one value, sni and no-sni another), the lower max-age holds;
+ * other contradictions between the two are errors, never a guess.
+ * no-verify never survives beside verify-chain, verify-domain, trust or ocsp-hard: the stricter holds. */
 int flags_merge(const struct flag_set *earlier, const struct flag_set *later, struct flag_set *set_r,
     struct why *why) MUST_CHECK;
 
 /* Canonical text, in order of the bits; flags_parse() of it gives the same set. */
 void flags_print(const struct flag_set *set, struct buffer *out);
 
-/* The flags of SET that this version carries but that have no effect yet. */
+/* The flags of SET that this version carries but that have no effect yet; the edge logs them. (ocsp-hard is not among
+ * them: what cannot be checked hard is refused, decide/requirement.h.) */
 uint32_t flags_without_effect(const struct flag_set *set);
 
 /* For documents and trelay.flag_names(): false beyond the last. */

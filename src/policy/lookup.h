@@ -28,13 +28,15 @@ struct policy_query {
     const struct address *address; /* NULL: not known yet */
 };
 
-/* Exact domain before suffix, longer suffix before shorter, longer prefix before shorter, then priority. */
+/* Steps in the order given; within a step exact domain before suffix, longer suffix before shorter, longer prefix
+ * before shorter, then the lowest priority. *row_r is the row of HIT and of REFUSED, else NULL. */
 enum lookup_result policy_lookup(const struct policy_snapshot *snapshot, const struct policy_query *query,
     const struct policy_lookup_order *order, const struct outbound_policy **row_r, enum reason *reason_r);
 
 /* The profile for a TLS handshake on LISTENER with SERVER_NAME (normalised, NULL when none was sent): exact, then
  * wildcard of one label, then default; one of that listener before one of every listener. NULL: none. A name that was
- * sent and is in no row gets the default profile only if no row of this listener has a server name. */
+ * sent and is in no row gets the default profile only if no row of this listener has a server name. One with ->unusable
+ * set refuses the handshake. */
 const struct server_profile *policy_server_profile(const struct policy_snapshot *snapshot, const char *listener,
     const char *server_name);
 
@@ -48,8 +50,9 @@ struct peer_facts {
     size_t identity_count;
 };
 
-/* The first rule by priority whose criteria all match; NULL: none. Criteria about the certificate match only a proven
- * chain, except the fingerprint. Rules that cannot be used match as if usable and have ->unusable set: refuse. */
+/* The first rule by priority (lowest first, then the older id) whose criteria all match; NULL: none. Criteria about the
+ * certificate match only a proven chain, except the fingerprint. A rule that cannot be used stands where it would stand
+ * if it could, and what cannot be known of it counts as matching; it has ->unusable set: refuse. */
 const struct peer_rule *policy_peer(const struct policy_snapshot *snapshot, const struct peer_facts *facts);
 
 struct route_query {
@@ -62,8 +65,8 @@ struct route_query {
     const void *header_arg;
 };
 
-/* Calls VISIT for each matching row in order of priority (rows of one priority: heavier weight first) until it
- * returns false. */
+/* Calls VISIT for each matching row in order of priority (lowest first; rows of one priority: heavier weight first, then
+ * the older id) until it returns false. Rows with ->unusable set are shown in their place: refuse on them. */
 void policy_routes(const struct policy_snapshot *snapshot, const struct route_query *query,
     bool (*visit)(void *arg, const struct route *route), void *arg);
 

@@ -12,15 +12,20 @@ static bool is_name_byte(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* Digits alone in the last label: an address or a mistake for one, never a domain (RFC 3696 section 2). */
+/* Digits alone in the last label, or 0x and hexadecimal digits: an address or a mistake for one, as resolvers that
+ * understand "0x7f000001" make, and never a domain (RFC 3696 section 2). */
 static bool ends_in_number(struct slice name)
 {
     size_t start = name.length;
     while (start > 0 && name.data[start - 1] != '.')
         start--;
-    for (size_t i = start; i < name.length; i++)
-        if (name.data[i] < '0' || name.data[i] > '9')
+    struct slice label = slice_from(name, start);
+    bool is_hexadecimal = label.length >= 2 && label.data[0] == '0' && label.data[1] == 'x';
+    for (size_t i = is_hexadecimal ? 2 : 0; i < label.length; i++) {
+        char c = label.data[i];
+        if ((c < '0' || c > '9') && (!is_hexadecimal || c < 'a' || c > 'f'))
             return false;
+    }
     return true;
 }
 

@@ -20,11 +20,16 @@
 struct trust_store;
 struct tls_credential;
 
+/* Longer texts and more pins make a row unusable: a connection key has room for these (decide/requirement.h). */
+enum { CIPHERS_SIZE = 256, PINS_MAX = 4 };
+
 struct policy_trust_set {
     const char *name;
     const char *unusable;        /* why, or NULL */
-    uint8_t digest[DIGEST_SIZE]; /* of the anchors (INV-6) */
+    uint8_t digest[DIGEST_SIZE]; /* of the anchors and the flags of verification (INV-6) */
     struct trust_store *store;
+    bool has_crls;
+    uint8_t crl_digest[DIGEST_SIZE]; /* of the CRLs that go with it, when there are any (INV-7) */
 };
 
 struct policy_credential {
@@ -33,7 +38,7 @@ struct policy_credential {
     uint8_t chain_digest[DIGEST_SIZE]; /* of all certificates (INV-9) */
     uint8_t key_digest[DIGEST_SIZE];   /* of the public key */
     uint8_t leaf_digest[DIGEST_SIZE];  /* SHA-256 of the leaf, for people */
-    int64_t not_after;                 /* earliest end in the chain, seconds since the epoch */
+    int64_t not_after;                 /* earliest end in the chain, seconds since the epoch; 0 is long ago */
     struct tls_credential *credential;
 };
 
@@ -47,6 +52,7 @@ enum policy_match {
     MATCH_DEFAULT,
 };
 
+/* Enabled rows only: a disabled one is not shown to the builder. */
 struct outbound_policy {
     int64_t id;
     const char *name;
@@ -56,7 +62,7 @@ struct outbound_policy {
     enum policy_match match;
     const char *match_name;     /* domain, suffix without "*.", source domain or peer */
     struct prefix match_prefix; /* of MATCH_ADDRESS */
-    int32_t priority;           /* lower is tried first, among rows of equal match */
+    int32_t priority;           /* among rows of equal match the lowest rules, the others are spare */
 
     enum level level;
     const char *expected_domain;   /* NULL: the next hop's domain */

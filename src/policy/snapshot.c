@@ -64,6 +64,11 @@ struct policy_counts policy_snapshot_counts(const struct policy_snapshot *snapsh
     return snapshot->counts;
 }
 
+size_t policy_snapshot_memory(const struct policy_snapshot *snapshot)
+{
+    return snapshot->arena.total;
+}
+
 static const void *find_name(const struct policy_snapshot *snapshot, const struct table *table, const char *name)
 {
     if (name == NULL)

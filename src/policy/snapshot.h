@@ -28,8 +28,8 @@ int policy_builder_new(const struct policy_release_ops *ops, uint64_t hash_seed,
 void policy_builder_free(struct policy_builder *builder); /* releases everything taken */
 
 /* All text is copied. The edge's objects are taken (also on failure). A row with UNUSABLE set becomes a tombstone.
- * What the row itself shows to be wrong (unset enum, level domain without a name ...) makes it a tombstone, too.
- * 0 or ERROR_MEMORY: a builder that failed must be freed, not finished. */
+ * What the row itself shows to be wrong (unset enum, level chain without a trust set ...) makes it a tombstone, too.
+ * 0 or ERROR_MEMORY: after a failure finish fails as well. */
 int policy_builder_trust_set(struct policy_builder *builder, const struct policy_trust_set *row) MUST_CHECK;
 int policy_builder_credential(struct policy_builder *builder, const struct policy_credential *row) MUST_CHECK;
 int policy_builder_outbound(struct policy_builder *builder, const struct outbound_policy *row) MUST_CHECK;
@@ -65,6 +65,7 @@ struct policy_counts {
     size_t outbound, trust_sets, credentials, server_profiles, peers, routes, unusable;
 };
 struct policy_counts policy_snapshot_counts(const struct policy_snapshot *snapshot);
+size_t policy_snapshot_memory(const struct policy_snapshot *snapshot); /* bytes */
 
 /* By name, NULL when there is none; check ->unusable. */
 const struct policy_trust_set *policy_snapshot_trust_set(const struct policy_snapshot *snapshot, const char *name);

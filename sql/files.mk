@@ -12,7 +12,8 @@ dist_trelaymigrate_DATA = \
     sql/migrate/0007-create-operation.sql \
     sql/migrate/0008-create-accounting.sql \
     sql/migrate/0009-create-imports.sql \
-    sql/migrate/0010-create-problem-view.sql
+    sql/migrate/0010-create-problem-view.sql \
+    sql/migrate/0011-create-explain.sql
 dist_bin_SCRIPTS = scripts/trelay-schema
 
 # Tests on a throw-away PostgreSQL cluster.
@@ -20,3 +21,11 @@ EXTRA_DIST += t/lib/Trelay/Postgres.pm
 .PHONY: check-sql
 check-sql: $(check_PROGRAMS)
 	@top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) $(PROVE) $(PROVEFLAGS) $(srcdir)/t/3[0-9][0-9]-*.t
+
+trelayexampledir = $(docdir)/example
+dist_trelayexample_DATA = sql/example/0-inside.sql sql/example/1-enterprise.sql sql/example/2-federation.sql \
+    sql/example/3-bilateral.sql sql/example/4-hosted.sql
+trelayadmindir = $(trelaysqldir)/admin
+dist_trelayadmin_DATA = sql/admin/connections.sql sql/admin/failures.sql sql/admin/history.sql sql/admin/housekeeping.sql \
+    sql/admin/problems.sql
+EXTRA_DIST += sql/README.md t/lib/Trelay/Pem.pm

@@ -137,7 +137,7 @@ CREATE TABLE trelay.crl (
     CONSTRAINT crl_path_absolute_ck CHECK (path ~ '^/[^[:cntrl:]]+$'),
     CONSTRAINT crl_url_ck CHECK (url ~ '^https?://[^[:cntrl:][:space:]]+$')
 );
-COMMENT ON TABLE trelay.crl IS 'Revocation lists of the authorities in a trust set. Reserved: this version of trelay does not read the table; a row that asks for CRLs (crl soft or hard) is refused and shows in trelay.problem.';
+COMMENT ON TABLE trelay.crl IS 'Revocation lists of the authorities in a trust set. Reserved: this version of trelay does not read the table, and refuses what a policy row with crl = hard rules.';
 COMMENT ON COLUMN trelay.crl.name IS 'Its name.';
 COMMENT ON COLUMN trelay.crl.trust_set IS 'For the authorities of this set.';
 COMMENT ON COLUMN trelay.crl.pem IS 'The list in PEM.';

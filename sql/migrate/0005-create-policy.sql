@@ -22,6 +22,7 @@ CREATE TABLE trelay.peer (
     CONSTRAINT peer_id_uq UNIQUE (id),
     CONSTRAINT peer_trust_set_fk FOREIGN KEY (trust_set) REFERENCES trelay.trust_set (name) ON UPDATE CASCADE,
     CONSTRAINT peer_matches_something_ck CHECK (num_nonnulls(address, fingerprint, trust_set, issuer, subject, san) > 0),
+    CONSTRAINT peer_names_need_trust_set_ck CHECK (trust_set IS NOT NULL OR num_nonnulls(issuer, subject, san) = 0),
     CONSTRAINT peer_address_not_mapped_ck CHECK (NOT address <<= '::ffff:0:0/96'::inet),
     CONSTRAINT peer_issuer_not_empty_ck CHECK (issuer <> ''),
     CONSTRAINT peer_subject_not_empty_ck CHECK (subject <> ''),
@@ -49,6 +50,7 @@ COMMENT ON CONSTRAINT peer_pk ON trelay.peer IS 'Names are unique.';
 COMMENT ON CONSTRAINT peer_id_uq ON trelay.peer IS 'Numbers are unique.';
 COMMENT ON CONSTRAINT peer_trust_set_fk ON trelay.peer IS 'The trust set exists, and cannot be deleted while it is used here.';
 COMMENT ON CONSTRAINT peer_matches_something_ck ON trelay.peer IS 'At least one of address, fingerprint, trust_set, issuer, subject, san.';
+COMMENT ON CONSTRAINT peer_names_need_trust_set_ck ON trelay.peer IS 'issuer, subject and san need trust_set: anybody can write a name into a certificate.';
 COMMENT ON CONSTRAINT peer_address_not_mapped_ck ON trelay.peer IS 'Write IPv4 networks as IPv4, not as ::ffff:...';
 COMMENT ON CONSTRAINT peer_issuer_not_empty_ck ON trelay.peer IS 'No criterion is NULL, not the empty text.';
 COMMENT ON CONSTRAINT peer_subject_not_empty_ck ON trelay.peer IS 'No criterion is NULL, not the empty text.';
@@ -203,6 +205,7 @@ CREATE TABLE trelay.server_profile (
     CONSTRAINT server_profile_pk PRIMARY KEY (name),
     CONSTRAINT server_profile_trust_set_fk FOREIGN KEY (trust_set) REFERENCES trelay.trust_set (name) ON UPDATE CASCADE,
     CONSTRAINT server_profile_trust_set_of_client_auth_ck CHECK (client_auth <> 'none' OR trust_set IS NULL),
+    CONSTRAINT server_profile_require_needs_trust_set_ck CHECK (client_auth <> 'require' OR trust_set IS NOT NULL),
     CONSTRAINT server_profile_tls_min_not_above_tls_max_ck CHECK (tls_min <= tls_max),
     CONSTRAINT server_profile_ciphers_ck CHECK (ciphers COLLATE "C" ~ '^[A-Za-z0-9_:, -]{1,255}$')
 );
@@ -210,9 +213,9 @@ COMMENT ON TABLE trelay.server_profile IS 'How TLS connections are accepted: whi
 COMMENT ON COLUMN trelay.server_profile.name IS 'The name that logs have for the row.';
 COMMENT ON COLUMN trelay.server_profile.enabled IS 'false: as if the row were not there.';
 COMMENT ON COLUMN trelay.server_profile.listener IS 'Name of the listener in trelay.conf; NULL: every TLS listener. A row of the listener goes before one of all.';
-COMMENT ON COLUMN trelay.server_profile.server_name IS 'The server name the caller asks for: exact, "*.suffix" for one label, NULL: the default for callers that ask for none.';
+COMMENT ON COLUMN trelay.server_profile.server_name IS 'The server name the caller asks for: exact, "*.suffix" for one label, NULL: the default, for callers that ask for none (and for all of them while no profile has a server_name).';
 COMMENT ON COLUMN trelay.server_profile.client_auth IS 'Whether the caller is asked for a certificate, and must have one.';
-COMMENT ON COLUMN trelay.server_profile.trust_set IS 'The trust anchors for callers'' certificates; NULL: those of the peer rows.';
+COMMENT ON COLUMN trelay.server_profile.trust_set IS 'The trust anchors for callers'' certificates; NULL: a certificate that is shown proves nothing but its fingerprint.';
 COMMENT ON COLUMN trelay.server_profile.eku_mode IS 'Which extended key usage a caller''s certificate needs.';
 COMMENT ON COLUMN trelay.server_profile.crl IS 'Checking of revocation lists.';
 COMMENT ON COLUMN trelay.server_profile.ocsp IS 'Checking by OCSP.';
@@ -223,6 +226,7 @@ COMMENT ON COLUMN trelay.server_profile.remark IS 'For people.';
 COMMENT ON CONSTRAINT server_profile_pk ON trelay.server_profile IS 'Names are unique.';
 COMMENT ON CONSTRAINT server_profile_trust_set_fk ON trelay.server_profile IS 'The trust set exists, and cannot be deleted while it is used here.';
 COMMENT ON CONSTRAINT server_profile_trust_set_of_client_auth_ck ON trelay.server_profile IS 'A trust set is of no use where no certificate is asked for: set client_auth.';
+COMMENT ON CONSTRAINT server_profile_require_needs_trust_set_ck ON trelay.server_profile IS 'A required certificate must be validated against something: name a trust set.';
 COMMENT ON CONSTRAINT server_profile_tls_min_not_above_tls_max_ck ON trelay.server_profile IS 'tls_min is not above tls_max.';
 COMMENT ON CONSTRAINT server_profile_ciphers_ck ON trelay.server_profile IS 'Names of suites parted by ":", at most 255 characters.';
 CREATE UNIQUE INDEX server_profile_listener_server_name_uq ON trelay.server_profile
@@ -234,7 +238,7 @@ CREATE TABLE trelay.server_profile_certificate (
     certificate    trelay.row_name NOT NULL,
     position       smallint NOT NULL DEFAULT 1,
     CONSTRAINT server_profile_certificate_pk PRIMARY KEY (server_profile, certificate),
-    CONSTRAINT server_profile_certificate_position_uq UNIQUE (server_profile, position) DEFERRABLE,
+    CONSTRAINT server_profile_certificate_position_uq UNIQUE (server_profile, position),
     CONSTRAINT server_profile_certificate_server_profile_fk FOREIGN KEY (server_profile) REFERENCES trelay.server_profile (name)
         ON UPDATE CASCADE ON DELETE CASCADE,
     CONSTRAINT server_profile_certificate_certificate_fk FOREIGN KEY (certificate) REFERENCES trelay.certificate (name) ON UPDATE CASCADE,

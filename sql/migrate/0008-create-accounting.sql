@@ -129,7 +129,8 @@ BEGIN
     IF to_regclass(format('trelay.%I', partition)) IS NOT NULL THEN
         RETURN partition;
     END IF;
-    PERFORM pg_advisory_xact_lock(hashtextextended('trelay.make_partition', 0)); -- several nodes come at midnight
+    -- Several nodes come at midnight. A lock on a table, because waiting for it also brings the catalog up to date.
+    LOCK TABLE trelay.transaction_record IN SHARE UPDATE EXCLUSIVE MODE;
     IF to_regclass(format('trelay.%I', partition)) IS NOT NULL THEN
         RETURN partition;
     END IF;

@@ -6,29 +6,30 @@ CREATE FUNCTION trelay.import_certificate(name text, chain text, key text, passp
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    key_uri CONSTANT text := CASE WHEN key LIKE 'pkcs11:%' THEN key END;
-    key_path CONSTANT text := CASE WHEN key LIKE '/%' THEN key END;
-    key_pem CONSTANT text := CASE WHEN key_uri IS NULL AND key_path IS NULL THEN key END;
-    chain_path CONSTANT text := CASE WHEN chain LIKE '/%' THEN chain END;
-    chain_pem CONSTANT text := CASE WHEN chain_path IS NULL THEN chain END;
+    is_chain_path CONSTANT boolean := chain LIKE '/%';
+    is_key_path CONSTANT boolean := key LIKE '/%';
+    is_key_uri CONSTANT boolean := key LIKE 'pkcs11:%';
+    c record;
 BEGIN
     IF name IS NULL OR chain IS NULL OR key IS NULL THEN
         RAISE EXCEPTION 'name, chain and key are all needed' USING ERRCODE = 'null_value_not_allowed';
     END IF;
-    UPDATE trelay.certificate AS c SET chain_pem = import_certificate.chain_pem, chain_path = import_certificate.chain_path
-     WHERE c.name = import_certificate.name;
+    SELECT CASE WHEN NOT is_chain_path THEN chain END AS chain_pem, CASE WHEN is_chain_path THEN chain END AS chain_path,
+           CASE WHEN NOT is_key_path AND NOT is_key_uri THEN key END AS key_pem, CASE WHEN is_key_path THEN key END AS key_path,
+           CASE WHEN is_key_uri THEN key END AS key_uri INTO c;
+    UPDATE trelay.certificate AS t SET chain_pem = c.chain_pem, chain_path = c.chain_path WHERE t.name = import_certificate.name;
     IF NOT FOUND THEN
-        INSERT INTO trelay.certificate (name, chain_pem, chain_path) VALUES (import_certificate.name, chain_pem, chain_path);
+        INSERT INTO trelay.certificate (name, chain_pem, chain_path) VALUES (import_certificate.name, c.chain_pem, c.chain_path);
     END IF;
     -- Not ON CONFLICT: that would need the right to read the key.
-    UPDATE trelay.certificate_key AS k SET key_pem = import_certificate.key_pem, key_path = import_certificate.key_path,
-           key_uri = import_certificate.key_uri, passphrase = import_certificate.passphrase
+    UPDATE trelay.certificate_key AS k SET key_pem = c.key_pem, key_path = c.key_path, key_uri = c.key_uri,
+           passphrase = import_certificate.passphrase
      WHERE k.certificate = import_certificate.name;
     IF NOT FOUND THEN
         INSERT INTO trelay.certificate_key (certificate, key_pem, key_path, key_uri, passphrase)
-            VALUES (import_certificate.name, key_pem, key_path, key_uri, import_certificate.passphrase);
+            VALUES (import_certificate.name, c.key_pem, c.key_path, c.key_uri, import_certificate.passphrase);
     END IF;
-    RETURN (trelay.pem_fingerprints(chain_pem))[1];
+    RETURN (trelay.pem_fingerprints(c.chain_pem))[1];
 END $$;
 COMMENT ON FUNCTION trelay.import_certificate(text, text, text, text) IS 'Makes or replaces one of our certificates: name, chain (PEM, or a path), key (PEM, a path, or a pkcs11: URI), passphrase of an encrypted key. Returns the SHA-256 of the certificate (NULL for a path). In psql: \set chain `cat fedA.pem` \set key `cat fedA.key` SELECT trelay.import_certificate(''fedA'', :''chain'', :''key'');';
 

@@ -66,13 +66,32 @@ static void warn_of_dates(X509 *certificate, size_t index, int64_t now, struct b
         add_problem(problems, index, certificate, "not valid yet: everything below it is refused");
 }
 
+/* A refusal must repeat itself: the library hides some failed allocations, and an anchor must not go missing,
+ * and with it the digest change, for one of those. */
+static int parse_anchor(struct slice der, X509 **certificate_r, struct why *problem)
+{
+    X509 *certificate = NULL;
+    int codes[2] = { 0, 0 };
+    for (int try = 0; try < 2; try++) {
+        X509_free(certificate);
+        certificate = certificate_parse(der);
+        codes[try] = certificate != NULL ? check_anchor(certificate, problem)
+                                         : why_fail(problem, library_failure(ERROR_SYNTAX), "not a certificate");
+        if (codes[try] == 0 || codes[try] == ERROR_MEMORY)
+            break;
+    }
+    *certificate_r = certificate;
+    bool is_repeated = codes[0] == codes[1];
+    return codes[0] == 0 ? 0 : is_repeated ? codes[0] : ERROR_MEMORY;
+}
+
 /* 0: taken, or left out with a problem; ERROR_MEMORY. */
 static int take_anchor(struct trust_store *store, struct slice der, size_t index, int64_t now,
                        struct buffer *problems, struct why *why)
 {
     struct why problem = WHY_NONE;
-    X509 *certificate = certificate_parse(der);
-    int code = certificate != NULL ? check_anchor(certificate, &problem) : library_failure(ERROR_SYNTAX);
+    X509 *certificate = NULL;
+    int code = parse_anchor(der, &certificate, &problem);
     if (code == 0) {
         struct anchor *anchor = &store->anchors[store->count];
         *anchor = (struct anchor){ .certificate = certificate, .der = der };
@@ -84,9 +103,8 @@ static int take_anchor(struct trust_store *store, struct slice der, size_t index
         }
     }
     if (code != ERROR_MEMORY) {
-        const char *text = certificate != NULL ? problem.text : "not a certificate";
-        add_problem(problems, index, certificate, text);
-        why_fail(why, ERROR_REFUSED, "anchor %zu: %s", index + 1, text);
+        add_problem(problems, index, certificate, problem.text);
+        why_fail(why, ERROR_REFUSED, "anchor %zu: %s", index + 1, problem.text);
         code = 0;
     }
     X509_free(certificate);

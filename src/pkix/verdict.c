@@ -182,12 +182,12 @@ static enum reason check_identity(struct judgement *judgement)
         snprintf(judgement->verdict->matched_name, DOMAIN_NAME_SIZE, "%s", text);
         return REASON_NONE;
     }
-    char names[120];
+    char names[76]; /* with the expected domain it fits a detail */
     struct identity_walk walk = { 0 };
     bool has_identity = identity_next(&walk, judgement->facts, &rule, &identity);
     certificate_names_print(judgement->facts, names, sizeof(names));
     return REFUSE(&judgement->why, has_identity ? REASON_WRONG_IDENTITY : REASON_NO_IDENTITY,
-                  "expected %s, presented %s", judgement->verdict->expected_domain,
+                  "expected %.50s, presented %s", judgement->verdict->expected_domain,
                   names[0] != '\0' ? names : "no name");
 }
 
@@ -235,7 +235,7 @@ static void judge(struct judgement *judgement)
     for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
         verdict->reason = checks[i].run(judgement);
         if (verdict->reason != REASON_NONE) {
-            snprintf(verdict->detail, sizeof(verdict->detail), "%s: %.130s", checks[i].name, judgement->why.text);
+            snprintf(verdict->detail, sizeof(verdict->detail), "%s: %.142s", checks[i].name, judgement->why.text);
             verdict->matched_name[0] = '\0';
             verdict->chain_not_after = 0;
             return;

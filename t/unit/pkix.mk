@@ -31,3 +31,14 @@ check_PROGRAMS += t/407-pkix-digest.t
 t_407_pkix_digest_t_SOURCES = t/unit/pkix_digest.c $(PKIX_TEST_SOURCES)
 t_407_pkix_digest_t_CPPFLAGS = $(PKIX_TEST_CPPFLAGS)
 t_407_pkix_digest_t_LDADD = $(EDGE_TEST_LIBS)
+
+check_PROGRAMS += t/408-pkix-memory.t
+t_408_pkix_memory_t_SOURCES = t/unit/pkix_memory.c $(PKIX_TEST_SOURCES)
+t_408_pkix_memory_t_CPPFLAGS = $(PKIX_TEST_CPPFLAGS)
+t_408_pkix_memory_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+t_408_pkix_memory_t_LDADD = $(EDGE_TEST_LIBS)
+
+check_PROGRAMS += t/409-pkix-limits.t
+t_409_pkix_limits_t_SOURCES = t/unit/pkix_limits.c $(PKIX_TEST_SOURCES)
+t_409_pkix_limits_t_CPPFLAGS = $(PKIX_TEST_CPPFLAGS)
+t_409_pkix_limits_t_LDADD = $(EDGE_TEST_LIBS)

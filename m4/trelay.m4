@@ -96,7 +96,8 @@ AC_DEFUN([TRELAY_WOLFSSL_FEATURES], [
 ]])], [AC_MSG_RESULT([yes])], [AC_MSG_RESULT([no]); trelay_missing="$trelay_missing feature"])
   ])
   m4_foreach_w([feature], [wolfSSL_CTX_SetMinVersion wolfSSL_CTX_set_cipher_list wolfSSL_CTX_UseSupportedCurve
-      wolfSSL_CTX_use_certificate_chain_buffer_format wolfSSL_CTX_no_ticket_TLSv13 wolfSSL_SetCertCbCtx wolfSSL_UseSNI
+      wolfSSL_CTX_use_certificate_chain_buffer_format wolfSSL_CTX_no_ticket_TLSv13 wolfSSL_CTX_mutual_auth
+      wolfSSL_SetCertCbCtx wolfSSL_UseSNI
       wolfSSL_UseALPN wolfSSL_UseTrustedCA wolfSSL_get_alert_history wolfSSL_get_curve_name wolfSSL_session_reused
       wolfSSL_get_current_cipher_suite], [
     TRELAY_WOLFSSL_FUNCTION(m4_defn([feature]), [:])

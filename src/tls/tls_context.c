@@ -86,8 +86,10 @@ static void set_verification(WOLFSSL_CTX *library, const struct tls_settings *se
     int mode = WOLFSSL_VERIFY_PEER;
     if (settings->client_auth == CLIENT_AUTH_NONE)
         mode = WOLFSSL_VERIFY_NONE;
-    else if (settings->client_auth == CLIENT_AUTH_REQUIRE)
+    if (settings->client_auth == CLIENT_AUTH_REQUIRE) {
         mode = WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+        wolfSSL_CTX_mutual_auth(library, 1); /* or TLS 1.2 fails without an alert */
+    }
     wolfSSL_CTX_set_verify(library, mode, tls_session_capture);
 }
 

@@ -40,6 +40,21 @@ int tls_pair_run(struct tls_session *client, struct tls_session *server, bool is
                : why_fail(why, ERROR_TLS, "the handshake in memory does not end");
 }
 
+/* The chain that a client sees is the credential's, byte for byte: the library skips what it cannot read. */
+static int compare_chain(struct tls_session *client, const struct tls_credential *credential, struct why *why)
+{
+    struct tls_chain chain;
+    struct buffer seen = BUFFER_EMPTY;
+    if (tls_session_take_chain(client, &chain) != 0)
+        return why_fail(why, ERROR_TLS, "no chain is captured");
+    for (size_t i = 0; i < chain.count; i++)
+        buffer_append_slice(&seen, chain.certificates[i]);
+    tls_chain_free(&chain);
+    bool is_equal = !seen.has_failed && slice_equal(buffer_slice(&seen), credential->chain);
+    buffer_free(&seen);
+    return is_equal ? 0 : why_fail(why, ERROR_SYNTAX, "the library does not send the chain as it is");
+}
+
 static int run_with(struct tls_context *client_context, struct tls_context *server_context, struct why *why)
 {
     struct tls_session *client = NULL, *server = NULL;
@@ -50,6 +65,8 @@ static int run_with(struct tls_context *client_context, struct tls_context *serv
         why_prefix(why, "the private key is not the certificate's");
         result = ERROR_CONFLICT;
     }
+    if (result == 0)
+        result = compare_chain(client, server_context->credential, why);
     tls_session_free(client);
     tls_session_free(server);
     return result;

@@ -31,6 +31,7 @@ struct tls_session {
     uint8_t state;            /* enum session_state */
     uint8_t version;          /* enum tls_version, once open */
     uint8_t records_captured; /* records of our own after the capture, but for change_cipher_spec; stops at 255 */
+    bool is_cipher_changed; /* change_cipher_spec went out */
     bool is_captured, was_chain_taken, is_held, is_released, is_close_sent;
     bool was_requested, was_sent; /* the client certificate */
 };
@@ -39,7 +40,7 @@ struct tls_session {
 
 /* Sets the library's callbacks. */
 void tls_wire_connect(struct tls_session *session);
-/* Offers what was kept, then INPUT, to the library; the session borrows INPUT until tls_wire_end(). False: no memory. */
+/* Offers what was kept, then INPUT, to the library; borrows INPUT until tls_wire_end(). False: no memory. */
 bool tls_wire_begin(struct tls_session *session, struct slice input);
 /* Keeps what the library left. False: no memory, or too much. */
 bool tls_wire_end(struct tls_session *session);

@@ -34,12 +34,14 @@ static int receive(WOLFSSL *library, char *bytes, int size, void *argument)
 static void watch_record(struct tls_session *session, const uint8_t *record, size_t length)
 {
     enum { CHANGE_CIPHER_SPEC = 20, HANDSHAKE = 22, CERTIFICATE = 11, CERTIFICATE_VERIFY = 15 };
-    if (record[0] == CHANGE_CIPHER_SPEC)
+    if (record[0] == CHANGE_CIPHER_SPEC) {
+        session->is_cipher_changed = true;
         return;
+    }
     if (session->records_captured < UINT8_MAX)
         session->records_captured++;
-    if (record[0] != HANDSHAKE || length <= RECORD_HEADER)
-        return;
+    if (record[0] != HANDSHAKE || length <= RECORD_HEADER || session->is_cipher_changed)
+        return; /* what follows change_cipher_spec only looks like a message */
     if (record[RECORD_HEADER] == CERTIFICATE)
         session->was_requested = true;
     else if (record[RECORD_HEADER] == CERTIFICATE_VERIFY)
@@ -103,6 +105,8 @@ int tls_session_capture(int is_verified, struct WOLFSSL_X509_STORE_CTX *store)
         return 0;
     if (store->error_depth != 0)
         return 1;
+    if (store->totalCerts == 0 && session->context->settings.client_auth == CLIENT_AUTH_REQUIRE)
+        return 0; /* 1 would talk the library out of its own refusal */
     if (!copy_chain(store, &session->chain))
         return 0;
     session->is_captured = true;

@@ -65,8 +65,10 @@ int tls_session_write(struct tls_session *session, struct slice message, struct 
     int length = wolfSSL_write(session->library, message.data, (int)message.length);
     if (session->output.has_failed)
         return tls_session_fail(session, ERROR_MEMORY, why, "out of memory");
-    if (length != (int)message.length)
-        return tls_session_fail_library(session, wolfSSL_get_error(session->library, length), "the TLS connection broke", why);
+    if (length != (int)message.length) {
+        int code = wolfSSL_get_error(session->library, length);
+        return tls_session_fail_library(session, code, "the TLS connection broke", why);
+    }
     return 0;
 }
 

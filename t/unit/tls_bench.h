@@ -2,8 +2,8 @@
 /* tls_bench.h - what the tests of src/tls share: identities, pairs of our own sessions, and feeding them.
  * A failure to set up ends the test program.
  */
-#ifndef TRELAY_TEST_TLS_BENCH_H
-#define TRELAY_TEST_TLS_BENCH_H
+#ifndef TRELAY_UNIT_TLS_BENCH_H
+#define TRELAY_UNIT_TLS_BENCH_H
 
 #include "tls/tls_context.h"
 #include "tls/tls_credential.h"

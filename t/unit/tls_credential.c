@@ -89,7 +89,8 @@ static void a_key_of_another_certificate_is_refused(void **state)
 static void what_cannot_be_read_is_refused(void **state)
 {
     (void)state;
-    struct pki_certificate *certificate = PKI_MAKE(.subject = "CN=a"), *p224 = PKI_MAKE(.subject = "CN=b", .key = PKI_EC_P224);
+    struct pki_certificate *certificate = PKI_MAKE(.subject = "CN=a");
+    struct pki_certificate *p224 = PKI_MAKE(.subject = "CN=b", .key = PKI_EC_P224);
     struct buffer key = key_der(certificate, false), p224_key = key_der(p224, false);
     struct slice der = pki_der(certificate), p224_der = pki_der(p224);
     struct slice cut = slice_first(der, der.length - 1), text = SLICE_LITERAL("-----BEGIN CERTIFICATE-----");

@@ -2,8 +2,8 @@
 /* tls_peer.h - the other side of a test: OpenSSL over memory, well-behaved or not.
  * Its header names nothing of OpenSSL, so that it can stand beside src/tls.
  */
-#ifndef TRELAY_TEST_TLS_PEER_H
-#define TRELAY_TEST_TLS_PEER_H
+#ifndef TRELAY_UNIT_TLS_PEER_H
+#define TRELAY_UNIT_TLS_PEER_H
 
 #include "tls_bench.h"
 

@@ -554,7 +554,8 @@ static void our_client_hello_offers_what_the_settings_say(void **state)
     const struct client_hello *hello = &reader.hello;
     size_t known = 0;
     for (size_t i = 0; i + 1 < hello->cipher_suites.length; i += 2) {
-        unsigned suite = (unsigned)(uint8_t)hello->cipher_suites.data[i] << 8 | (uint8_t)hello->cipher_suites.data[i + 1];
+        const uint8_t *bytes = (const uint8_t *)hello->cipher_suites.data + i;
+        unsigned suite = (unsigned)bytes[0] << 8 | bytes[1];
         if (suite == 0x00FF)
             continue; /* TLS_EMPTY_RENEGOTIATION_INFO_SCSV */
         assert_true(tls_settings_has_suite(&settings, suite));

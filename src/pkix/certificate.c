@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* certificate.c - lists of certificates, from and to PEM and DER; see certificate.h. */
-#include "pkix/certificate_private.h"
+#include "pkix/certificate.h"
 
 #include "base/error.h"
+#include "pkix/certificate_private.h"
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -167,8 +168,7 @@ static int read_pem(struct slice text, struct certificate_chain *chain, struct w
         if (PEM_read_bio(bio, &name, &header, &der, &length) != 1) {
             if (!at_end_of_pem()) {
                 code = library_failure(ERROR_SYNTAX);
-                why_fail(why, code, code == ERROR_MEMORY ? "out of memory" : "PEM block after certificate %zu is broken",
-                         chain->count);
+                why_fail(why, code, "PEM block after certificate %zu: %s", chain->count, error_text(code));
             }
             break;
         }

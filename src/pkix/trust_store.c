@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* trust_store.c - the anchors of one trust set; see trust_store.h. */
-#include "pkix/trust_store_private.h"
+#include "pkix/trust_store.h"
 
 #include "base/error.h"
 #include "pkix/certificate_private.h"
 #include "pkix/digest.h"
 #include "pkix/rule_private.h"
+#include "pkix/trust_store_private.h"
 
 #include <openssl/err.h>
 

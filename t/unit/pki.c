@@ -76,14 +76,15 @@ static EVP_PKEY *make_key(enum pki_key type)
 /* "CN=a/O=b" */
 static void set_name(X509_NAME *name, const char *text)
 {
-    char copy[512], *rest = copy, *part;
-    NEED(strlen(text) < sizeof(copy));
-    memcpy(copy, text, strlen(text) + 1);
-    while ((part = strsep(&rest, "/")) != NULL) {
-        char *value = strchr(part, '=');
-        NEED(value != NULL);
-        *value++ = '\0';
-        NEED(X509_NAME_add_entry_by_txt(name, part, MBSTRING_UTF8, (const unsigned char *)value, -1, -1, 0) == 1);
+    struct slice rest = slice_of_string(text);
+    while (rest.length > 0) {
+        struct slice part = slice_first(rest, slice_find(rest, '/', 0));
+        struct slice value = slice_from(part, slice_find(part, '=', 0) + 1);
+        char type[32];
+        NEED(slice_to_string(slice_first(part, slice_find(part, '=', 0)), type, sizeof(type)));
+        NEED(X509_NAME_add_entry_by_txt(name, type, MBSTRING_UTF8, (const unsigned char *)value.data, (int)value.length,
+                                        -1, 0) == 1);
+        rest = slice_from(rest, part.length + 1);
     }
 }
 

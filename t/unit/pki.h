@@ -4,8 +4,8 @@
  * Out:   DER, and PEM of certificate and key. A failure to make one ends the test program.
  * Users link libcrypto; this header names nothing of it, so that it can stand beside wolfSSL's.
  */
-#ifndef TRELAY_TEST_PKI_H
-#define TRELAY_TEST_PKI_H
+#ifndef TRELAY_UNIT_PKI_H
+#define TRELAY_UNIT_PKI_H
 
 #include "base/buffer.h"
 #include "base/slice.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rule: certificates are read from PEM and DER whole or not at all, and their facts are shown without losing a byte. */
+/* pkix_certificate.c - certificates are read from PEM and DER, and their facts told.
+ * Rule: a list is read whole or not at all; no byte of a name is lost. */
 #include "pkix_support.h"
 
 #include "base/error.h"
@@ -28,7 +29,7 @@ static void a_bundle_keeps_its_order(void **state)
     const struct pki_certificate *root = SUPPORT_MAKE(.subject = "CN=root", .is_ca = true);
     const struct pki_certificate *leaf = SUPPORT_MAKE(.subject = "CN=leaf", .issuer = root);
     char *leaf_pem = pki_pem(leaf), *root_pem = pki_pem(root), *key_pem = pki_key_pem(leaf, NULL);
-    const char *texts[] = { "0 subject: leaf\n", leaf_pem, "\r\n# the key\n", key_pem, "then the root\n", root_pem, "end" };
+    const char *texts[] = { "0 subject: leaf\n", leaf_pem, "\r\n# the key\n", key_pem, "the root\n", root_pem, "end" };
     struct buffer text = joined(texts, 7);
     struct certificate_chain chain = CERTIFICATE_CHAIN_EMPTY, expected = support_chain((support_list){ leaf, root });
     assert_int_equal(certificate_chain_read(buffer_slice(&text), &chain, NULL), 0);

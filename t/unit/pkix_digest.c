@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rule: digests are those of the published vectors, whatever the cuts of the input; and the self-test passes here. */
+/* pkix_digest.c - digests, random bytes, the self-test.
+ * Rule: digests are those of the published vectors, however the input is cut; the self-test passes here. */
 #include "pkix_support.h"
 
 #include "base/error.h"

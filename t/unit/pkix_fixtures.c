@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rule: the scripted PKI gets the verdicts of RFC 5280, 5922 and 5924: every leaf as a server's and as a client's
- * certificate, in every mode of extended key usage. Presented: leaf and intermediate; trusted: the root.
+/* pkix_fixtures.c - the table of leaves and their verdicts.
+ * Rule: RFC 5280, 5922 and 5924 for every leaf, as a server's and as a client's certificate, in every mode of
+ * extended key usage. Presented: leaf and intermediate; trusted: the root.
  */
 #include "pkix_support.h"
 
@@ -391,7 +392,8 @@ static struct pin pin_of(const struct pki_certificate *certificate, enum pin_kin
 static void self_signed_only_when_pinned(void **state)
 {
     const struct world *world = *state;
-    const struct pki_certificate *leaf = SUPPORT_MAKE(HERE), *ca_like = SUPPORT_MAKE(HERE, .is_ca = true, .key_usage = "");
+    const struct pki_certificate *leaf = SUPPORT_MAKE(HERE);
+    const struct pki_certificate *ca_like = SUPPORT_MAKE(HERE, .is_ca = true, .key_usage = "");
     const struct pki_certificate *expired = SUPPORT_MAKE(HERE, .not_after = PKI_NOW - 1);
     const struct pki_certificate *wrong_use = SUPPORT_MAKE(HERE, .key_usage = "keyEncipherment");
     const struct pki_certificate *forged = SUPPORT_MAKE(HERE, .is_forged = true);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rule: however much a peer presents, the verdict is clear, and its cost is bounded by counts, not by the peer. */
+/* pkix_limits.c - peers that present much.
+ * Rule: the verdict is clear, and its cost is bounded by counts, not by the peer. */
 #include "pkix_support.h"
 
 #include "base/error.h"
@@ -155,8 +156,8 @@ static void bytes_in_all_are_limited(void **state)
     const struct pki_certificate *large = SUPPORT_MAKE(.subject = "CN=large", .names_der = buffer_slice(&names));
     buffer_free(&names);
     struct verdict verdict;
-    support_expect(support_take(&world->request, (support_list){ world->leaf, large, large }, &verdict), OK, "two large",
-                   &verdict);
+    support_expect(support_take(&world->request, (support_list){ world->leaf, large, large }, &verdict), OK,
+                   "two large", &verdict);
     support_expect(support_take(&world->request, (support_list){ world->leaf, large, large, large, large }, &verdict),
                    REASON_CHAIN_INVALID, "four large", &verdict);
 }

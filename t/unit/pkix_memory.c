@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rule: whichever allocation fails, libcrypto's or ours, a chain that must be refused is never proven, a record is
- * never half a proof, and a trust store never silently has fewer anchors.
+/* pkix_memory.c - every allocation fails once.
+ * Rule: whichever fails, libcrypto's or ours, a chain that must be refused is never proven, a record is never half a
+ * proof, and a trust store never silently has fewer anchors.
  */
 #include "pkix_support.h"
 
@@ -112,7 +113,8 @@ static const struct {
       { .subject = "CN=leaf", .names = "URI:sip:good.example" }, "good.example", PKI_NOW },
     { "DNS constraint", { .subject = "CN=ca", .is_ca = true, .name_constraints = "permitted;DNS:other.example" },
       { .subject = "CN=leaf", .names = "DNS:good.example" }, "good.example", PKI_NOW },
-    { "DNS constraint, sip: URI", { .subject = "CN=ca", .is_ca = true, .name_constraints = "permitted;DNS:other.example" },
+    { "DNS constraint, sip: URI",
+      { .subject = "CN=ca", .is_ca = true, .name_constraints = "permitted;DNS:other.example" },
       { .subject = "CN=leaf", .names = "URI:sip:good.example" }, "good.example", PKI_NOW },
     { "URI constraint", { .subject = "CN=ca", .is_ca = true, .name_constraints = "permitted;URI:good.example" },
       { .subject = "CN=leaf", .names = "URI:sip:good.example" }, "good.example", PKI_NOW },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rule: a path is proven only along CAs, within dates, constraints and strength, to an anchor of this store; and
+/* pkix_path.c - paths, sound and broken.
+ * Rule: a path is proven only along CAs, within dates, constraints and strength, to an anchor of this store; and
  * whatever is proven, plain verification by libcrypto accepts as well.
  */
 #include "pkix_support.h"
@@ -156,13 +157,15 @@ static const struct path_case cases[] = {
       "1", OK, 0, 0 },
     { "pathlen of the lower one is no help", GOOD,
       { ROOT, CA_(1, .basic_constraints = "critical,CA:TRUE,pathlen:0"),
-        NODE(2, .subject = "CN=sub", .is_ca = true, .basic_constraints = "critical,CA:TRUE,pathlen:5"), LEAF(3) }, "432", "1", INVALID,
+        NODE(2, .subject = "CN=sub", .is_ca = true, .basic_constraints = "critical,CA:TRUE,pathlen:5"), LEAF(3) },
+        "432", "1", INVALID,
       0, 0 },
 
     /* what strict verification forgives */
     { "no key identifiers", GOOD,
       { { { .subject = "CN=root", .is_ca = true, .has_no_key_identifiers = true }, SELF, 0 },
-        CA_(1, .has_no_key_identifiers = true), LEAF_(2, .names = "URI:sip:good.example", .has_no_key_identifiers = true) },
+        CA_(1, .has_no_key_identifiers = true), LEAF_(2, .names = "URI:sip:good.example",
+        .has_no_key_identifiers = true) },
       "32", "1", OK, 0, 0 },
     { "basicConstraints not critical", GOOD,
       { { { .subject = "CN=root", .is_ca = true, .basic_constraints = "CA:TRUE" }, SELF, 0 },
@@ -212,7 +215,8 @@ static const struct path_case cases[] = {
       { { { .subject = "CN=root", .is_ca = true, .name_constraints = "permitted;DNS:good.example" }, SELF, 0 }, CA(1),
         LEAF_(2, .names = "DNS:other.example") }, "32", "1", INVALID, 0, 0 },
     { "constraints on DNS, sub-CA with a plain CN", GOOD,
-      { ROOT, CA_(1, .name_constraints = "permitted;DNS:good.example"), NODE(2, .subject = "CN=Issuing CA 1", .is_ca = true),
+      { ROOT, CA_(1, .name_constraints = "permitted;DNS:good.example"), NODE(2, .subject = "CN=Issuing CA 1",
+      .is_ca = true),
         LEAF_(3, .names = "DNS:good.example") }, "432", "1", OK, 0, 0 },
     { "constraints on DNS, identity in the CN", "other.example",
       { ROOT, CA_(1, .name_constraints = "permitted;DNS:good.example"), NODE(2, .subject = "CN=other.example") },
@@ -249,7 +253,8 @@ static const struct path_case cases[] = {
       UNTRUSTED, 0, 0 },
 
     /* extended key usage of intermediates */
-    { "intermediate for email", GOOD, { ROOT, CA_(1, .extended_key_usage = "emailProtection"), LEAF(2) }, "32", "1", EKU,
+    { "intermediate for email", GOOD, { ROOT, CA_(1, .extended_key_usage = "emailProtection"), LEAF(2) }, "32",
+      "1", EKU,
       0, 0 },
     { "intermediate for servers, peer is server", GOOD, { ROOT, CA_(1, .extended_key_usage = "serverAuth"), LEAF(2) },
       "32", "1", OK, PEER_ROLE_SERVER, 0 },
@@ -271,7 +276,8 @@ static const struct path_case cases[] = {
     { "unknown critical extension in the intermediate", GOOD, { ROOT, CA_(1, WITH(unknown_critical)), LEAF(2) }, "32",
       "1", INVALID, 0, 0 },
     { "unknown critical extension in a certificate off the path", GOOD,
-      { ROOT, CA(1), LEAF(2), NODE(1, .subject = "CN=off", .is_ca = true, WITH(unknown_critical)) }, "342", "1", OK, 0, 0 },
+      { ROOT, CA(1), LEAF(2), NODE(1, .subject = "CN=off", .is_ca = true, WITH(unknown_critical)) }, "342", "1",
+      OK, 0, 0 },
     { "critical Netscape type, which libcrypto lets pass", GOOD,
       { ROOT, CA(1), LEAF_(2, .names = "URI:sip:good.example", WITH(netscape_critical)) }, "32", "1", INVALID, 0, 0 },
     { "proxy certificate", GOOD, { ROOT, CA(1), LEAF_(2, .key_usage = "digitalSignature", WITH(proxy)) }, "32", "1",
@@ -294,7 +300,8 @@ static const struct path_case cases[] = {
     { "intermediate P-224", GOOD, { ROOT, CA_(1, .key = PKI_EC_P224), LEAF(2) }, "32", "1", WEAK, 0, 0 },
     { "intermediate signed with SHA-1", GOOD, { RSA_ROOT, CA_(1, .signature = PKI_SHA1), LEAF(2) }, "32", "1", WEAK, 0,
       0 },
-    { "intermediate signed with MD5", GOOD, { RSA_ROOT, CA_(1, .signature = PKI_MD5), LEAF(2) }, "32", "1", WEAK, 0, 0 },
+    { "intermediate signed with MD5", GOOD, { RSA_ROOT, CA_(1, .signature = PKI_MD5), LEAF(2) }, "32", "1", WEAK,
+      0, 0 },
     { "root signed with SHA-1", GOOD,
       { { { .subject = "CN=root", .is_ca = true, .signature = PKI_SHA1 }, SELF, 0 }, CA(1), LEAF(2) }, "32", "1", OK, 0,
       0 },

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rule: a private key is read in every usual form, gives one DER the TLS library takes, and fits its certificate only. */
+/* pkix_private_key.c - our own keys.
+ * Rule: every usual form gives one DER that the TLS library takes, and a key fits its own certificate only. */
 #include "pkix_support.h"
 
 #include "base/error.h"

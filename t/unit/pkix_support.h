@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* pkix_support.h - what the tests of src/pkix share: verdicts on chains of test certificates. */
-#ifndef TRELAY_TEST_PKIX_SUPPORT_H
-#define TRELAY_TEST_PKIX_SUPPORT_H
+#ifndef TRELAY_UNIT_PKIX_SUPPORT_H
+#define TRELAY_UNIT_PKIX_SUPPORT_H
 
 #include "pki.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Rule: a trust store is its anchors by content, tells what is wrong with them, and serves many threads at once. */
+/* pkix_trust_store.c - anchors.
+ * Rule: a store is its anchors by content, tells what is wrong with them, and serves many threads at once. */
 #include "pkix_support.h"
 
 #include "base/error.h"
@@ -100,8 +101,10 @@ static void threads_share_a_store(void **state)
     (void)state;
     const struct pki_certificate *root = SUPPORT_MAKE(.subject = "CN=root", .is_ca = true);
     const struct pki_certificate *fake = SUPPORT_MAKE(.subject = "CN=root", .is_ca = true);
-    const struct pki_certificate *leaf = SUPPORT_MAKE(.subject = "CN=leaf", .issuer = root, .names = "DNS:good.example");
-    const struct pki_certificate *bad = SUPPORT_MAKE(.subject = "CN=leaf", .issuer = fake, .names = "DNS:good.example");
+    const struct pki_certificate *leaf =
+        SUPPORT_MAKE(.subject = "CN=leaf", .issuer = root, .names = "DNS:good.example");
+    const struct pki_certificate *bad =
+        SUPPORT_MAKE(.subject = "CN=leaf", .issuer = fake, .names = "DNS:good.example");
     struct certificate_chain good_chain = support_chain((support_list){ leaf });
     struct certificate_chain bad_chain = support_chain((support_list){ bad, fake });
     struct trust_store *store = support_store((support_list){ root });

@@ -42,3 +42,8 @@ check_PROGRAMS += t/409-pkix-limits.t
 t_409_pkix_limits_t_SOURCES = t/unit/pkix_limits.c $(PKIX_TEST_SOURCES)
 t_409_pkix_limits_t_CPPFLAGS = $(PKIX_TEST_CPPFLAGS)
 t_409_pkix_limits_t_LDADD = $(EDGE_TEST_LIBS)
+
+# The verdict on files, for script tests.
+noinst_PROGRAMS += t/pkix-judge
+t_pkix_judge_SOURCES = t/unit/pkix_judge.c
+t_pkix_judge_LDADD = $(EDGE_LIBS)

@@ -74,7 +74,8 @@ static void good_uris_are_taken_apart(void **state)
 static const char *const bad[] = {
     "", "sip", "sip:", ":h.example", "sip:@h.example", "1sip:h.example", "<sip:h.example>",
     /* white space and bytes that stand nowhere in a URI */
-    "sip: h.example", "sip:u@h.example; lr", "sip:u@h.example ", " sip:h.example", "sip:u@h.example\r\n", "sip:u\t@h.example",
+    "sip: h.example", "sip:u@h.example; lr", "sip:u@h.example ", " sip:h.example", "sip:u@h.example\r\n",
+        "sip:u\t@h.example",
     "sip:\"u\"@h.example", "sip:u<@h.example", "sip:u\\@h.example", "sip:\xc3\xbc@h.example", "sip:u@h\x01.example",
     /* escapes */
     "sip:%@h.example", "sip:%4@h.example", "sip:%4g@h.example", "sip:u@h%41.example", "sip:u@h.example;x=%zz",
@@ -220,7 +221,8 @@ static void parts_can_be_left_out(void **state)
     struct sip_uri uri;
     struct buffer out = BUFFER_EMPTY;
     const struct slice names[] = { SLICE_LITERAL("maddr"), SLICE_LITERAL("transport") };
-    assert_int_equal(sip_uri_parse(SLICE_LITERAL("sip:u:p@h.example:5061;Maddr=h;a;method=X;transport=tcp?x=y"), &uri), 0);
+    assert_int_equal(sip_uri_parse(SLICE_LITERAL("sip:u:p@h.example:5061;Maddr=h;a;method=X;transport=tcp?x=y"),
+        &uri), 0);
     sip_uri_append_request_uri(&out, &uri);
     assert_slice(buffer_slice(&out), "sip:u:p@h.example:5061;Maddr=h;a;transport=tcp");
     buffer_clear(&out);

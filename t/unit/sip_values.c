@@ -94,7 +94,8 @@ static void bad_name_addrs_are_refused(void **state)
     static const char *const values[] = { "", " ", "<>", "< sip:a@h.example>", "<sip:a@h.example >", "<sip:a@h.example",
         "sip:a@h.example>", "\"Bob <sip:a@h.example>", "Bell, A <sip:a@h.example>", "\"A\" B <sip:a@h.example>",
         "<sip:a@h.example>x", "<sip:a@h.example> <sip:b@h.example>", "<sip:a@h.example>;", "<sip:a@h.example>;;tag=1",
-        "<sip:a@h.example>;tag", "<sip:a@h.example>;tag=", "<sip:a@h.example>;tag=\"q\"", "<sip:a@h.example>;tag=1;tag=2",
+        "<sip:a@h.example>;tag", "<sip:a@h.example>;tag=", "<sip:a@h.example>;tag=\"q\"",
+        "<sip:a@h.example>;tag=1;tag=2",
         "sip:a@h.example?x=y", "sip:a@h.example,sip:b@h.example", "Bob", "Bob sip:a@h.example", "<a@h.example>",
         "<:a@h.example>", "<sip:>", "<sip:a b@h.example>", "<sip:a\r\n @h.example>", "<<sip:a@h.example>>", "\"\\",
         "\"Bob\\\" <sip:a@h.example>" };
@@ -175,11 +176,14 @@ static void via_tolerates_what_others_write(void **state)
 static void bad_via_is_refused(void **state)
 {
     (void)state;
-    static const char *const values[] = { "", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/2.0 UDP h.example", "SIP/2.0/ h.example",
+    static const char *const values[] = { "", "SIP/2.0/UDP", "SIP/2.0/UDP ", "SIP/2.0 UDP h.example",
+        "SIP/2.0/ h.example",
         "SIP/3.0/UDP h.example", "HTTP/2.0/UDP h.example", "SIP/2.0/UDPh.example", "SIP/2.0/UDP[::1]",
-        "SIP/2.0/UDP 192.0.2.15;;,;,,", "SIP/2.0/UDP h.example;", "SIP/2.0/UDP h.example;;a", "SIP/2.0/UDP h.example;a=",
+        "SIP/2.0/UDP 192.0.2.15;;,;,,", "SIP/2.0/UDP h.example;", "SIP/2.0/UDP h.example;;a",
+        "SIP/2.0/UDP h.example;a=",
         "SIP/2.0/UDP h.example:", "SIP/2.0/UDP h.example:0", "SIP/2.0/UDP h.example:70000", "SIP/2.0/UDP h.example:a",
-        "SIP/2.0/UDP [::1", "SIP/2.0/UDP ::1", "SIP/2.0/UDP 1.2.3", "SIP/2.0/UDP h.example x", "SIP/2.0/UDP a@h.example",
+        "SIP/2.0/UDP [::1", "SIP/2.0/UDP ::1", "SIP/2.0/UDP 1.2.3", "SIP/2.0/UDP h.example x",
+        "SIP/2.0/UDP a@h.example",
         "SIP/2.0/UDP h.example;branch", "SIP/2.0/UDP h.example;branch=a;branch=b",
         "SIP/2.0/UDP h.example;received=192.0.2.1;received=192.0.2.2", "SIP/2.0/UDP h.example;rport;rport=5",
         "SIP/2.0/UDP h.example;x=\"a", "SIP/2.0/UDP h.example, SIP/2.0/UDP i.example" };

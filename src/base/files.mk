@@ -9,5 +9,6 @@ libpure_a_SOURCES += \
     src/base/hash.h src/base/hash.c \
     src/base/table.h src/base/table.c \
     src/base/integer.h src/base/integer.c \
+    src/base/siphash.h src/base/siphash.c \
     src/base/address.h src/base/address.c \
     src/base/arena.h src/base/arena.c

@@ -30,12 +30,14 @@ enum transaction_state client_transaction_state(const struct client_transaction 
 /* NULL once the branch has gone on to another address or is over. */
 struct branch *client_transaction_branch(const struct client_transaction *client);
 /* Writes the value of our Via's branch parameter, NUL-terminated. */
-void client_transaction_branch_id(const struct client_transaction *client, char out[BRANCH_ID_SIZE]);
+void client_transaction_branch_id(const struct transaction_layer *layer, const struct client_transaction *client,
+    char out[BRANCH_ID_SIZE]);
 
 /* The request, as composed with the branch id, was handed to the transport: to a connection, to the queue behind a
  * handshake, or to a socket. From now on run Timers A and B, or E and F, and C (RFC 3261 17.1.1.2: time to connect
  * counts). REQUEST is copied where it may be needed again (INVITE; unreliable transport).
- * 0; ERROR_MEMORY: nothing happened, do not send; ERROR_STATE: placed already; ERROR_NOT_FOUND: gone, do not send. */
+ * 0; ERROR_MEMORY: nothing happened, do not send, and say client_transaction_failed(); ERROR_STATE: placed already;
+ * ERROR_NOT_FOUND: gone, do not send. */
 int client_transaction_placed(struct transaction_layer *layer, struct transaction_handle client, struct slice request)
     MUST_CHECK;
 

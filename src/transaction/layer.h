@@ -15,7 +15,6 @@
 #include "base/buffer.h"
 #include "base/slice.h"
 #include "policy/reason.h"
-#include "sip/limits.h"
 #include "sip/message.h"
 #include "transaction/branch_id.h"
 #include "transaction/client_transaction.h"
@@ -45,8 +44,9 @@ enum exhausted {
 struct transaction_ops {
     /* -- the wire -- */
 
-    /* HOP: where a repeated request just came from (struct request_arrival), which may be newer than what the edge
-     * knows; NULL otherwise. A failure is told by server_transaction_send_failed(). */
+    /* HOP: where the request, repetition or CANCEL came from that this answers on the spot (struct request_arrival);
+     * may be newer than what the edge hung on SERVER, which for a CANCEL is nothing. NULL: none arrived just now.
+     * A failure is told by server_transaction_send_failed(). */
     void (*send_response)(void *arg, struct server_transaction *server, struct slice bytes, void *hop);
     /* On the hop of the transaction, or to the same address under the same requirement (RFC 5923 8.1); it never
      * resolves anew (RFC 3263 4). */
@@ -76,7 +76,7 @@ struct transaction_ops {
     /* The request is answered, or given up. Once for each context. */
     void (*answered)(void *arg, struct response_context *context, const struct response_summary *summary);
 
-    /* -- ends of objects: what the edge hung on them is its own again -- */
+    /* -- ends of objects: what the edge hung on them is its own again; USER is never NULL -- */
     void (*server_closed)(void *arg, void *user);
     void (*client_closed)(void *arg, void *user);
     void (*branch_closed)(void *arg, void *user);
@@ -93,7 +93,6 @@ struct transaction_layer_settings {
     uint64_t hash_seed;               /* random, per process */
     struct transaction_secret secret; /* random, per process, one for all workers */
     struct timer_settings timers;     /* checked */
-    struct sip_limits limits;         /* for reading again what was sent */
 };
 
 struct transaction_layer;
@@ -114,7 +113,7 @@ struct request_arrival {
     struct sip_message *message;   /* judged by sip/validate.h; a reference is taken when it is kept */
     struct slice origin;           /* authenticated peer, else source address and port (see transaction_key.h) */
     const struct endpoint *source; /* for received and rport of our own responses; NULL: leave the Via as it is */
-    void *hop;                     /* handed to send_response() when this request is a repetition */
+    void *hop;                     /* handed to send_response() when this is answered on the spot */
     bool is_reliable;
 };
 
@@ -125,7 +124,7 @@ struct request_arrival {
     X(REQUEST_ACK_FORWARD, "ack-forward")           /* ACK of a 2xx, or of nothing we know: forward it statelessly */ \
     X(REQUEST_CANCEL_MATCHED, "cancel-matched")     /* answered 200; branches of an INVITE are being cancelled */     \
     X(REQUEST_CANCEL_UNMATCHED, "cancel-unmatched") /* forward it statelessly where policy allows, else 481 */        \
-    X(REQUEST_REFUSED, "refused")                   /* no memory or too many: nothing was kept; 503, statelessly */   \
+    X(REQUEST_REFUSED, "refused") /* no memory or too many: 503, statelessly; a CANCEL works all the same */          \
     X(REQUEST_UNREADABLE, "unreadable")             /* From, Call-ID, CSeq or Via is missing: 400, statelessly */
 
 enum request_outcome {
@@ -148,6 +147,7 @@ enum request_outcome transaction_layer_request(struct transaction_layer *layer, 
     X(RESPONSE_FOREIGN, "foreign")            /* top Via or branch is not ours: drop (RFC 3261 18.1.2) */ \
     X(RESPONSE_ELSEWHERE, "elsewhere")        /* another worker's: see transaction_layer_worker_of() */   \
     X(RESPONSE_UNMATCHED, "unmatched")        /* its transaction is over: drop (RFC 6026 8.2) */          \
+    X(RESPONSE_NO_VIA, "no-via")              /* ours is the only Via: nobody to send it to (16.7(3)) */   \
     X(RESPONSE_WRONG_METHOD, "wrong-method")  /* CSeq names another request: drop (17.1.3) */             \
     X(RESPONSE_WRONG_ORIGIN, "wrong-origin")  /* not from where the request went: drop */
 

@@ -37,7 +37,7 @@ bool server_transaction_is_cancelled(const struct server_transaction *server);
 struct response_context *server_transaction_context(const struct server_transaction *server);
 
 /* No 100 of our own, at any time (flag no-100). */
-void server_transaction_set_no_100(struct server_transaction *server);
+void server_transaction_set_no_100(struct transaction_layer *layer, struct server_transaction *server);
 
 struct local_reply {
     unsigned status;     /* 100..699; to a non-INVITE no 1xx but 100 and no 408 (RFC 4320): ERROR_STATE */

@@ -10,7 +10,6 @@
 
 #include "base/attributes.h"
 
-#include <stdbool.h>
 #include <stdint.h>
 
 /* code, name, function of its table */
@@ -60,24 +59,24 @@
 #define ACTION_LIST(X)                                                                    \
     X(STOP_REPEAT, 0)   /* the timer that sends again: A, E, G, or 100 */                 \
     X(STOP_TIMEOUT, 1)  /* the other one: B, D, F, H, I, J, K, L, M */                    \
-    X(SEND, 2)          /* server: the response the user gave */                          \
-    X(SEND_100, 3)      /* server: a 100 of our own */                                    \
-    X(SEND_ACK, 4)      /* client: ACK for a non-2xx final */                             \
-    X(RESEND, 5)        /* the request, or the last response, again */                    \
-    X(START_A, 6)       /* and again from TIMER_A: doubled */                             \
-    X(START_B, 7)                                                                         \
-    X(START_D, 8)                                                                         \
-    X(START_E, 9)       /* and again from TIMER_E: doubled up to T2, T2 in Proceeding */  \
-    X(START_F, 10)                                                                        \
-    X(START_G, 11)      /* and again from TIMER_G: doubled up to T2 */                    \
-    X(START_H, 12)                                                                        \
-    X(START_I, 13)                                                                        \
-    X(START_J, 14)                                                                        \
-    X(START_K, 15)                                                                        \
-    X(START_L, 16)                                                                        \
-    X(START_M, 17)                                                                        \
-    X(START_100, 18)                                                                      \
-    X(PASS, 19)         /* the message goes up to the user */                             \
+    X(PASS, 2)          /* the message goes up to the user */                             \
+    X(SEND, 3)          /* server: the response the user gave */                          \
+    X(SEND_100, 4)      /* server: a 100 of our own */                                    \
+    X(SEND_ACK, 5)      /* client: ACK for a non-2xx final */                             \
+    X(RESEND, 6)        /* the request, or the last response, again */                    \
+    X(START_A, 7)       /* and again from TIMER_A: doubled */                             \
+    X(START_B, 8)                                                                         \
+    X(START_D, 9)                                                                         \
+    X(START_E, 10)      /* and again from TIMER_E: doubled up to T2, T2 in Proceeding */  \
+    X(START_F, 11)                                                                        \
+    X(START_G, 12)      /* and again from TIMER_G: doubled up to T2 */                    \
+    X(START_H, 13)                                                                        \
+    X(START_I, 14)                                                                        \
+    X(START_J, 15)                                                                        \
+    X(START_K, 16)                                                                        \
+    X(START_L, 17)                                                                        \
+    X(START_M, 18)                                                                        \
+    X(START_100, 19)                                                                      \
     X(TELL_TIMEOUT, 20) /* the user learns that B, F or H fired */                        \
     X(TELL_ERROR, 21)   /* the user learns of the transport error */
 

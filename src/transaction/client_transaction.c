@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* client_transaction.c - the object around the two client machines; see client_transaction.h.
+ * The CANCEL of an INVITE is a client transaction of its own kind: it hangs on the INVITE's, shares its branch id
+ * and hop, has no branch, and ends with it at the latest.
+ */
+#include "transaction/client_transaction.h"
+
+#include "transaction/transaction_private.h"
+
+#include "base/error.h"
+#include "sip/compose.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+int client_transaction_new(struct transaction_layer *layer, struct branch *branch, enum sip_method method,
+    const struct try_request *request, struct client_transaction **client_r)
+{
+    struct client_transaction *client = calloc(1, sizeof(*client) + request->origin.length);
+    if (client == NULL)
+        return ERROR_MEMORY;
+    int rc = handle_table_add(&layer->handles, HANDLE_CLIENT, client, &client->base.handle);
+    if (rc != 0) {
+        free(client);
+        return rc;
+    }
+    client->branch = branch;
+    client->user = request->user;
+    client->method = (uint8_t)method;
+    client->loop_hash = request->loop_hash;
+    client->origin_length = request->origin.length;
+    if (request->origin.length != 0)
+        memcpy(client->origin, request->origin.data, request->origin.length);
+    transaction_start(layer, &client->base,
+        method == SIP_METHOD_INVITE ? MACHINE_INVITE_CLIENT : MACHINE_OTHER_CLIENT, request->is_reliable);
+    *client_r = client;
+    return 0;
+}
+
+void client_transaction_ended(struct transaction_layer *layer, struct client_transaction *client)
+{
+    if (client->invite != NULL) {
+        client->invite->cancel = NULL;
+        client->invite = NULL;
+        return; /* the handle is the INVITE's */
+    }
+    handle_table_remove(&layer->handles, client->base.handle);
+    if (client->cancel != NULL)
+        transaction_end(layer, &client->cancel->base);
+    struct branch *branch = client->branch;
+    client->branch = NULL;
+    if (branch != NULL)
+        branch_client_gone(branch);
+}
+
+void client_transaction_free(struct transaction_layer *layer, struct client_transaction *client)
+{
+    if (client->user != NULL)
+        layer->ops->client_closed(layer->arg, client->user);
+    layer->counts.clients--;
+    free(client->request);
+    free(client);
+}
+
+void client_transaction_drop(struct transaction_layer *layer, struct client_transaction *client)
+{
+    transaction_event(layer, &client->base, EVENT_USER_DROP, &(struct event_input){ 0 });
+}
+
+/* The INVITE as it was sent, to make an ACK or a CANCEL of. Its size was judged when it came in. */
+static int parse_request(const struct client_transaction *client, struct sip_message **message_r)
+{
+    struct sip_defect defect;
+    if (client->request == NULL)
+        return ERROR_STATE;
+    struct slice bytes = slice_of(client->request, client->request_length);
+    return sip_message_parse(bytes, &transaction_no_limits, message_r, &defect);
+}
+
+/* Without memory there is no ACK now: over an unreliable transport the final comes again, and on a reliable one the
+ * other side's Timer H ends it. */
+static void send_ack(struct transaction_layer *layer, struct client_transaction *client,
+    const struct sip_message *response)
+{
+    struct sip_message *invite = NULL;
+    struct buffer ack = BUFFER_EMPTY;
+    int rc = parse_request(client, &invite);
+    if (rc == 0)
+        rc = sip_compose_ack(&ack, invite, response);
+    if (rc == 0)
+        layer->ops->send_request(layer->arg, client, CLIENT_SEND_ACK, buffer_slice(&ack));
+    buffer_free(&ack);
+    sip_message_unref(invite);
+}
+
+static void resend(struct transaction_layer *layer, struct client_transaction *client)
+{
+    struct slice bytes = slice_of(client->request, client->request_length);
+    if (client->invite != NULL)
+        layer->ops->send_request(layer->arg, client->invite, CLIENT_SEND_CANCEL, bytes);
+    else
+        layer->ops->send_request(layer->arg, client, CLIENT_SEND_AGAIN, bytes);
+}
+
+void client_transaction_perform(struct transaction_layer *layer, struct client_transaction *client,
+    uint32_t actions, const struct event_input *input)
+{
+    if ((actions & ACTION_PASS) != 0 && client->branch != NULL)
+        branch_response(client->branch, client, input->response);
+    if ((actions & ACTION_SEND_ACK) != 0)
+        send_ack(layer, client, input->response);
+    if ((actions & ACTION_RESEND) != 0 && client->request != NULL)
+        resend(layer, client);
+    if ((actions & (ACTION_TELL_TIMEOUT | ACTION_TELL_ERROR)) != 0 && client->branch != NULL) {
+        struct branch *branch = client->branch;
+        client->branch = NULL; /* so that the branch may begin another try */
+        branch->client = NULL;
+        branch_try_over(branch, (actions & ACTION_TELL_TIMEOUT) != 0 ? REASON_TIMEOUT : input->reason);
+    }
+}
+
+/* The transaction object for CANCEL; it takes the bytes where they may be sent again. */
+static int cancel_new(struct transaction_layer *layer, struct client_transaction *invite, struct buffer *bytes,
+    struct client_transaction **cancel_r)
+{
+    struct client_transaction *cancel = calloc(1, sizeof(*cancel));
+    if (cancel == NULL)
+        return ERROR_MEMORY;
+    cancel->base.handle = invite->base.handle;
+    cancel->invite = invite;
+    cancel->method = SIP_METHOD_CANCEL;
+    invite->cancel = cancel;
+    transaction_start(layer, &cancel->base, MACHINE_OTHER_CLIENT, invite->base.is_reliable);
+    cancel->request = bytes->data;
+    cancel->request_length = (uint32_t)bytes->length;
+    *bytes = BUFFER_EMPTY;
+    *cancel_r = cancel;
+    return 0;
+}
+
+int client_transaction_cancel(struct transaction_layer *layer, struct client_transaction *client, struct slice lines)
+{
+    struct sip_message *invite = NULL;
+    struct client_transaction *cancel;
+    struct buffer bytes = BUFFER_EMPTY;
+    if (client->base.state != STATE_PROCEEDING || client->cancel != NULL)
+        return ERROR_STATE;
+    int rc = parse_request(client, &invite);
+    if (rc == 0)
+        rc = sip_compose_cancel(&bytes, invite, lines);
+    if (rc == 0)
+        rc = cancel_new(layer, client, &bytes, &cancel);
+    if (rc == 0) {
+        transaction_event(layer, &cancel->base, EVENT_PLACED, &(struct event_input){ 0 });
+        layer->ops->send_request(layer->arg, client, CLIENT_SEND_CANCEL,
+            slice_of(cancel->request, cancel->request_length));
+    }
+    buffer_free(&bytes);
+    sip_message_unref(invite);
+    return rc;
+}
+
+/* ---- for the edge ---- */
+
+struct transaction_handle client_transaction_handle(const struct client_transaction *client)
+{
+    return client->base.handle;
+}
+
+struct client_transaction *client_transaction_find(struct transaction_layer *layer, struct transaction_handle handle)
+{
+    return handle_table_find(&layer->handles, HANDLE_CLIENT, handle);
+}
+
+void *client_transaction_user(const struct client_transaction *client)
+{
+    return client->user;
+}
+
+enum transaction_state client_transaction_state(const struct client_transaction *client)
+{
+    return client->base.state;
+}
+
+struct branch *client_transaction_branch(const struct client_transaction *client)
+{
+    return client->branch;
+}
+
+void client_transaction_branch_id(const struct transaction_layer *layer, const struct client_transaction *client,
+    char out[BRANCH_ID_SIZE])
+{
+    struct branch_id id = { .client = client->base.handle, .loop_hash = client->loop_hash };
+    branch_id_print(&id, &layer->settings.secret, out);
+}
+
+int client_transaction_placed(struct transaction_layer *layer, struct transaction_handle handle, struct slice request)
+{
+    struct client_transaction *client = client_transaction_find(layer, handle);
+    if (client == NULL)
+        return ERROR_NOT_FOUND;
+    if (client->base.state != STATE_INITIAL)
+        return ERROR_STATE;
+    if (client->method == SIP_METHOD_INVITE || !client->base.is_reliable) {
+        client->request = malloc(request.length != 0 ? request.length : 1);
+        if (client->request == NULL)
+            return ERROR_MEMORY;
+        memcpy(client->request, request.data, request.length);
+        client->request_length = (uint32_t)request.length;
+    }
+    transaction_enter(layer);
+    transaction_event(layer, &client->base, EVENT_PLACED, &(struct event_input){ 0 });
+    if (client->branch != NULL)
+        branch_placed(client->branch);
+    transaction_leave(layer);
+    return 0;
+}
+
+void client_transaction_failed(struct transaction_layer *layer, struct transaction_handle handle, enum reason reason)
+{
+    struct client_transaction *client = client_transaction_find(layer, handle);
+    if (client == NULL)
+        return;
+    transaction_enter(layer);
+    transaction_event(layer, &client->base, EVENT_TRANSPORT_ERROR, &(struct event_input){ .reason = reason });
+    transaction_leave(layer);
+}

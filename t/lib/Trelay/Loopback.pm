@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Loopback.pm - addresses that no test running beside this one uses.
+# In:  the number of the process. Out: four addresses of 127.0.0.0/8 for it alone, so that ports may be fixed.
+package Trelay::Loopback;
+
+use v5.36;
+
+use Exporter 'import';
+use IO::Socket::IP ();
+
+our @EXPORT_OK = qw(own_address free_port);
+
+my $OWNER = $$; # of a child, too, its parent's
+
+# Address INDEX (0 to 3) of this test. Process numbers have 22 bits, loopback leaves 24.
+sub own_address ($index = 0) {
+    die "own_address: $index is not 0 to 3\n" if $index !~ /^[0-3]$/;
+    my $number = ($OWNER << 2 | $index) & 0xffffff;
+    return join '.', 127, map { $number >> $_ & 255 } 16, 8, 0;
+}
+
+# A port that was free a moment ago. For IPv6, where there is one address for all.
+sub free_port ($host, $protocol = 'tcp') {
+    my $socket = IO::Socket::IP->new(
+        LocalHost => $host,
+        LocalPort => 0,
+        Proto     => $protocol,
+        $protocol eq 'tcp' ? (Listen => 1) : (),
+    ) or die "$host: $@\n";
+    return $socket->sockport;
+}
+
+1;

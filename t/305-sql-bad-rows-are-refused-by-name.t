@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # What would be ambiguous, contradictory or unset does not get into the tables (INV-47, ADV-61), and the person who
 # is refused reads the name of the rule.
 use strict;

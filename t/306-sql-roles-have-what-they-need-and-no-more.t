@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Least privilege: the whole cube of role, table and action is written down here; what is not, must be refused.
 use strict;
 use warnings;

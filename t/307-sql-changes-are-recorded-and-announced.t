@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Every change of policy is in trelay.change with its author, no key material among it; each commit that changes
 # policy counts the version up by one and sends one NOTIFY; one that changes nothing sends none.
 use strict;

@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Accounting records go into the partition of their day; a missing one does not lose them, and many nodes may make
 # it at once.
 use strict;

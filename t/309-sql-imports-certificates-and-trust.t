@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # A certificate or a bundle of anchors gets in by one call; twice the same changes nothing.
 use strict;
 use warnings;

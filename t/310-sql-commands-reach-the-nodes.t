@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # tls_reload() and close_connection() leave a command for each node, tell the nodes on commit, and keep the answer.
 use strict;
 use warnings;

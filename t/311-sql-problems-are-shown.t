@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # trelay.problem shows what nodes report and what the tables show; nothing in a healthy database.
 use strict;
 use warnings;

@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # Objects of the same names in schemas of others change nothing in what the functions, triggers and constraints of
 # trelay do, whatever the search_path of the session is.
 use strict;

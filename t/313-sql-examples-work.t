@@ -1,4 +1,5 @@
 #!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
 # The examples load, twice too, all into one database; what they promise, explain() says.
 use strict;
 use warnings;

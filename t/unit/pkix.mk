@@ -43,6 +43,11 @@ t_409_pkix_limits_t_SOURCES = t/unit/pkix_limits.c $(PKIX_TEST_SOURCES)
 t_409_pkix_limits_t_CPPFLAGS = $(PKIX_TEST_CPPFLAGS)
 t_409_pkix_limits_t_LDADD = $(EDGE_TEST_LIBS)
 
+check_PROGRAMS += t/410-pkix-mutation.t
+t_410_pkix_mutation_t_SOURCES = t/unit/pkix_mutation.c t/fuzz/certificate.c $(PKIX_TEST_SOURCES)
+t_410_pkix_mutation_t_CPPFLAGS = $(PKIX_TEST_CPPFLAGS)
+t_410_pkix_mutation_t_LDADD = $(EDGE_TEST_LIBS)
+
 # The verdict on files, for script tests.
 noinst_PROGRAMS += t/pkix-judge
 t_pkix_judge_SOURCES = t/unit/pkix_judge.c

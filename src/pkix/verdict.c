@@ -246,29 +246,34 @@ static void judge(struct judgement *judgement)
     verdict->result = VERDICT_PROVEN;
 }
 
+static void refuse_without_memory(struct verdict *verdict)
+{
+    verdict->result = VERDICT_REFUSED;
+    verdict->reason = REASON_NO_MEMORY;
+    verdict->chain_not_after = 0;
+    snprintf(verdict->detail, sizeof(verdict->detail), "out of memory");
+}
+
 /* Level encrypt: nothing is claimed; what is seen of the leaf is noted. */
-static void note_only(const struct certificate_chain *presented, struct verdict *verdict)
+static void note_only(const struct certificate_chain *presented, struct verdict *verdict,
+                      struct certificate_facts **facts_r)
 {
     verdict->result = VERDICT_NOT_TAKEN;
     verdict->reason = REASON_NONE;
     verdict->chain_not_after = INT64_MAX;
     if (presented == NULL || presented->count == 0)
         return;
-    X509 *leaf = certificate_parse(certificate_chain_get(presented, 0));
-    int64_t not_after;
-    if (leaf != NULL && certificate_time(X509_get0_notAfter(leaf), &not_after))
-        verdict->chain_not_after = not_after;
-    if (leaf == NULL && library_failure(ERROR_SYNTAX) == ERROR_MEMORY) {
-        verdict->result = VERDICT_REFUSED; /* rather than without an end (INV-37) */
-        verdict->reason = REASON_NO_MEMORY;
-        verdict->chain_not_after = 0;
-    }
-    X509_free(leaf);
+    int code = certificate_facts_read(certificate_chain_get(presented, 0), facts_r, NULL);
+    if (code == 0)
+        verdict->chain_not_after = (*facts_r)->not_after;
+    if (code == ERROR_MEMORY)
+        refuse_without_memory(verdict); /* rather than without an end (INV-37) */
 }
 
-int verdict_take(const struct verdict_request *request, const struct certificate_chain *presented, int64_t now,
-                 struct verdict *verdict_r)
+int verdict_take_with_facts(const struct verdict_request *request, const struct certificate_chain *presented,
+                            int64_t now, struct verdict *verdict_r, struct certificate_facts **facts_r)
 {
+    *facts_r = NULL;
     *verdict_r = (struct verdict){
         .result = VERDICT_REFUSED, .reason = REASON_POLICY_UNUSABLE, .level = request->level, .taken_at = now
     };
@@ -280,7 +285,7 @@ int verdict_take(const struct verdict_request *request, const struct certificate
     if (presented != NULL && presented->count > 0) {
         struct slice leaf = certificate_chain_get(presented, 0);
         if (digest_sha256(&leaf, 1, verdict_r->leaf_digest) != 0) {
-            verdict_r->reason = REASON_NO_MEMORY;
+            refuse_without_memory(verdict_r);
             return ERROR_MEMORY;
         }
     }
@@ -290,12 +295,21 @@ int verdict_take(const struct verdict_request *request, const struct certificate
         path_fini(&judgement.path);
         sk_X509_pop_free(judgement.untrusted, X509_free);
         X509_free(judgement.leaf);
-        certificate_facts_free(judgement.facts);
+        *facts_r = judgement.facts;
     } else {
-        note_only(presented, verdict_r);
+        note_only(presented, verdict_r, facts_r);
     }
     ERR_clear_error();
     return verdict_r->reason == REASON_NO_MEMORY ? ERROR_MEMORY : 0;
+}
+
+int verdict_take(const struct verdict_request *request, const struct certificate_chain *presented, int64_t now,
+                 struct verdict *verdict_r)
+{
+    struct certificate_facts *facts = NULL;
+    int code = verdict_take_with_facts(request, presented, now, verdict_r, &facts);
+    certificate_facts_free(facts);
+    return code;
 }
 
 const char *peer_role_word(enum peer_role role)

@@ -72,6 +72,12 @@ struct verdict_request {
 int verdict_take(const struct verdict_request *request, const struct certificate_chain *presented, int64_t now,
                  struct verdict *verdict_r) MUST_CHECK;
 
+/* The same, and the leaf's facts, which are read on the way and cost as much as half the verdict: *facts_r is the
+ * caller's to free, or NULL when the peer sent no certificate or an unreadable one. What they say of a refused chain
+ * is a claim, no more. */
+int verdict_take_with_facts(const struct verdict_request *request, const struct certificate_chain *presented,
+                            int64_t now, struct verdict *verdict_r, struct certificate_facts **facts_r) MUST_CHECK;
+
 /* "server", "client". */
 const char *peer_role_word(enum peer_role role);
 

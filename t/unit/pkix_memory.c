@@ -198,6 +198,27 @@ static void no_failed_allocation_proves_anything(void **state)
     support_free_all();
 }
 
+static void an_unjudged_chain_is_noted_or_refused(void **state)
+{
+    (void)state;
+    const struct pki_certificate *leaf = SUPPORT_MAKE(.subject = "CN=leaf", .names = "DNS:good.example");
+    struct certificate_chain chain = support_chain((support_list){ leaf });
+    const struct verdict_request request = { .level = LEVEL_ENCRYPT };
+    bool is_done = false;
+    for (long n = 0; !is_done; n++) {
+        struct certificate_facts *facts = NULL;
+        struct verdict verdict;
+        supply_stops_after(n, false);
+        int code = verdict_take_with_facts(&request, &chain, PKI_NOW, &verdict, &facts);
+        is_done = !supply_resumes();
+        assert_true(verdict.result == (code == 0 ? VERDICT_NOT_TAKEN : VERDICT_REFUSED));
+        assert_true(code == 0 || (code == ERROR_MEMORY && verdict.reason == REASON_NO_MEMORY && facts == NULL));
+        certificate_facts_free(facts);
+    }
+    certificate_chain_fini(&chain);
+    support_free_all();
+}
+
 static void a_store_is_whole_or_none(void **state)
 {
     (void)state;
@@ -285,6 +306,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_failed_allocation_proves_anything),
+        cmocka_unit_test(an_unjudged_chain_is_noted_or_refused),
         cmocka_unit_test(a_store_is_whole_or_none),
         cmocka_unit_test(facts_and_lists_fail_cleanly),
         cmocka_unit_test(keys_fail_cleanly),

@@ -54,8 +54,8 @@ static void no_bit_is_free(void **state)
 {
     (void)state;
     const struct pki_certificate *root = SUPPORT_MAKE(.subject = "CN=root", .is_ca = true);
-    const struct pki_certificate *ca =
-        SUPPORT_MAKE(.subject = "CN=ca", .is_ca = true, .issuer = root, .name_constraints = "permitted;DNS:good.example");
+    const struct pki_certificate *ca = SUPPORT_MAKE(.subject = "CN=ca", .is_ca = true, .issuer = root,
+                                                    .name_constraints = "permitted;DNS:good.example");
     const struct pki_certificate *leaf =
         SUPPORT_MAKE(.subject = "CN=leaf", .issuer = ca, .names = "URI:sip:good.example,DNS:a.good.example",
                      .extended_key_usage = "serverAuth", .key_usage = "critical,digitalSignature");

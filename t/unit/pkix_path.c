@@ -49,6 +49,8 @@ static const uint8_t der_null[] = { 0x05, 0x00 };
 static const uint8_t der_bits[] = { 0x03, 0x02, 0x07, 0x80 };
 static const uint8_t der_junk[] = { 0x30, 0x7f, 0x01 };
 static const struct pki_extension unknown_critical[] = { { "1.3.6.1.4.1.99999.1", true, der_null, 2 } };
+static const struct pki_extension unknown_twice[] = { { "1.3.6.1.4.1.99999.1", false, der_null, 2 },
+                                                      { "1.3.6.1.4.1.99999.1", false, der_null, 2 } };
 static const struct pki_extension netscape_critical[] = { { "nsCertType", true, der_bits, 4 } };
 static const struct pki_extension second_names[] = {
     { "subjectAltName", false, (const uint8_t *)"\x30\x0e\x82\x0cgood.example", 16 }
@@ -284,6 +286,9 @@ static const struct path_case cases[] = {
       INVALID, 0, 0 },
     { "two lists of names", GOOD,
       { ROOT, CA(1), LEAF_(2, .names = "DNS:other.example", WITH(second_names)) }, "32", "1",
+      REASON_CERTIFICATE_MALFORMED, 0, 0 },
+    { "an unknown extension twice", GOOD,
+      { ROOT, CA_(1, .extensions = unknown_twice, .extension_count = 2), LEAF(2) }, "32", "1",
       REASON_CERTIFICATE_MALFORMED, 0, 0 },
     { "names that do not parse", NULL, { ROOT, CA(1), LEAF_(2, WITH(junk_names)) }, "32", "1",
       REASON_CERTIFICATE_MALFORMED, 0, 0 },
@@ -580,6 +585,36 @@ static void below_chain_nothing_is_judged(void **state)
     support_free_all();
 }
 
+static void facts_come_with_the_verdict(void **state)
+{
+    (void)state;
+    const struct pki_certificate *leaf = SUPPORT_MAKE(.subject = "CN=leaf", .names = "URI:sip:good.example");
+    struct certificate_chain chain = support_chain((support_list){ leaf }), rubbish = CERTIFICATE_CHAIN_EMPTY;
+    assert_int_equal(certificate_chain_append(&rubbish, SLICE_LITERAL("rubbish")), 0);
+    for (enum level level = LEVEL_UNSET; level < LEVEL_COUNT; level++) {
+        struct verdict_request request = support_request(NULL, GOOD);
+        struct trust_store *store = support_store((support_list){ SUPPORT_MAKE(.subject = "CN=root", .is_ca = true) });
+        request.level = level;
+        request.trust_store = store;
+        struct certificate_facts *facts = NULL;
+        struct verdict verdict;
+        assert_int_equal(verdict_take_with_facts(&request, &chain, PKI_NOW, &verdict, &facts), 0);
+        assert_true((facts != NULL) == (level != LEVEL_UNSET));
+        assert_true(verdict.result != VERDICT_PROVEN); /* facts are there whatever the result */
+        if (facts != NULL)
+            assert_memory_equal(facts->digest, verdict.leaf_digest, DIGEST_SIZE);
+        certificate_facts_free(facts);
+        assert_int_equal(verdict_take_with_facts(&request, &rubbish, PKI_NOW, &verdict, &facts), 0);
+        assert_null(facts);
+        assert_int_equal(verdict_take_with_facts(&request, NULL, PKI_NOW, &verdict, &facts), 0);
+        assert_null(facts);
+        trust_store_unref(store);
+    }
+    certificate_chain_fini(&chain);
+    certificate_chain_fini(&rubbish);
+    support_free_all();
+}
+
 static void broken_der_is_refused(void **state)
 {
     (void)state;
@@ -621,6 +656,7 @@ int main(void)
         cmocka_unit_test(minimum_key_sizes_only_rise),
         cmocka_unit_test(an_unset_request_is_refused),
         cmocka_unit_test(below_chain_nothing_is_judged),
+        cmocka_unit_test(facts_come_with_the_verdict),
         cmocka_unit_test(broken_der_is_refused),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -70,8 +70,11 @@ AC_DEFUN([TRELAY_WOLFSSL], [
       trelay_wolfssl_version=`$SED -n 's/.*LIBWOLFSSL_VERSION_STRING "\(.*\)".*/\1/p' "$with_wolfssl/include/wolfssl/version.h"`
     ])
   AC_SUBST([with_wolfssl])
+  # Kept though nothing of ours calls it: where libpq is loaded, its libssl must be found before wolfSSL is.
+  LIBSSL_FIRST="-Wl,--push-state,--no-as-needed -lssl -Wl,--pop-state"
   AC_SUBST([WOLFSSL_CFLAGS])
   AC_SUBST([WOLFSSL_LIBS])
+  AC_SUBST([LIBSSL_FIRST])
   TRELAY_WOLFSSL_FEATURES
 ])
 

@@ -82,7 +82,9 @@ static uint8_t covered(uint8_t length, size_t index)
     size_t start = index * 8;
     if (length >= start + 8)
         return 0xff;
-    return length <= start ? 0 : (uint8_t)(0xff << (8 - (length - start)));
+    if (length <= start)
+        return 0;
+    return (uint8_t)(0xff << (8 - (length - start)));
 }
 
 int prefix_parse(struct slice text, struct prefix *prefix_r)

@@ -42,21 +42,26 @@ static bool add_block(struct arena *arena, size_t size)
     return true;
 }
 
+static void *take(struct arena *arena, size_t size, size_t alignment)
+{
+    size_t start = (arena->used + alignment - 1) & ~(alignment - 1);
+    if (arena->blocks == NULL || start > arena->size || arena->size - start < size) {
+        if (!add_block(arena, size))
+            return NULL;
+        start = 0;
+    }
+    arena->used = start + size;
+    return arena->blocks->bytes + start;
+}
+
 void *arena_allocate(struct arena *arena, size_t size)
 {
-    size_t aligned = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-    if (aligned < size)
-        return NULL;
-    if ((arena->blocks == NULL || arena->size - arena->used < aligned) && !add_block(arena, aligned))
-        return NULL;
-    void *memory = arena->blocks->bytes + arena->used;
-    arena->used += aligned;
-    return memory;
+    return take(arena, size, alignof(max_align_t));
 }
 
 const char *arena_copy(struct arena *arena, struct slice text)
 {
-    char *copy = arena_allocate(arena, text.length + 1);
+    char *copy = text.length < SIZE_MAX ? take(arena, text.length + 1, 1) : NULL;
     if (copy != NULL && text.length > 0)
         memcpy(copy, text.data, text.length);
     return copy;

@@ -26,7 +26,7 @@ void arena_fini(struct arena *arena);
 /* Zeroed; NULL when there is no memory. */
 void *arena_allocate(struct arena *arena, size_t size);
 
-/* A copy with a NUL behind it; NULL when there is no memory. */
+/* A copy with a NUL behind it, not aligned; NULL when there is no memory. */
 const char *arena_copy(struct arena *arena, struct slice text);
 
 #endif

@@ -225,9 +225,9 @@ static enum reason set_crl(struct work *work, enum revocation crl)
     const struct policy_trust_set *trust_set = work->terms->trust_set;
     bool has_crls = trust_set != NULL && trust_set->has_crls;
     if (crl == REVOCATION_HARD && !work->capabilities->crl)
-        return refuse(work, REASON_UNSUPPORTED_FEATURE, "CRLs are asked for hard, and this version does not check them");
+        return refuse(work, REASON_UNSUPPORTED_FEATURE, "hard CRL checking is asked for and not available");
     if (crl == REVOCATION_HARD && !has_crls)
-        return refuse(work, REASON_REVOCATION_UNKNOWN, "CRLs are asked for hard, and the trust set has none");
+        return refuse(work, REASON_REVOCATION_UNKNOWN, "hard CRL checking is asked for and the trust set has no CRLs");
     work->key->crl = (uint8_t)crl;
     work->terms->is_crl_skipped = crl == REVOCATION_SOFT && !work->capabilities->crl;
     if (crl != REVOCATION_OFF && has_crls) {
@@ -247,7 +247,7 @@ static enum reason set_revocation(struct work *work)
     }
     enum revocation ocsp = stricter(work->row->ocsp, asks(work, T_RELAY_OCSP), asks(work, T_RELAY_OCSP_HARD));
     if (ocsp == REVOCATION_HARD && !work->capabilities->ocsp)
-        return refuse(work, REASON_UNSUPPORTED_FEATURE, "OCSP is asked for hard, and this version does not check it");
+        return refuse(work, REASON_UNSUPPORTED_FEATURE, "hard OCSP checking is asked for and not available");
     work->key->ocsp = (uint8_t)ocsp;
     work->terms->is_ocsp_skipped = ocsp == REVOCATION_SOFT && !work->capabilities->ocsp;
     return set_crl(work, stricter(work->row->crl, asks(work, T_RELAY_CRL), false));
@@ -256,7 +256,8 @@ static enum reason set_revocation(struct work *work)
 static enum reason set_floor(struct work *work)
 {
     work->key->tls_min = (uint8_t)work->row->tls_min;
-    work->key->tls_max = (uint8_t)(work->row->tls_max != TLS_VERSION_UNSET ? work->row->tls_max : TLS_VERSION_COUNT - 1);
+    bool is_open_ended = work->row->tls_max == TLS_VERSION_UNSET;
+    work->key->tls_max = (uint8_t)(is_open_ended ? TLS_VERSION_COUNT - 1 : work->row->tls_max);
     if (work->row->ciphers != NULL && !put(work->key->ciphers, sizeof(work->key->ciphers), work->row->ciphers))
         return refuse(work, REASON_POLICY_UNUSABLE, "its list of ciphers is too long");
     return REASON_NONE;

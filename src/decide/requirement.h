@@ -40,8 +40,8 @@ typedef char requirement_tag[ROW_NAME_SIZE];
 
 /* kind, type, member, tag (never reused), part, word for people.
  * Kinds: BYTE, ENDPOINT, ADDRESS, DIGEST, PINS, TEXT ("" is absent).
- * Parts, which matter to an upgrade only (INV-35): PLACE and HANDSHAKE must be those of the candidate, the FLOOR must be
- * met by what it negotiated, the JUDGEMENT is taken anew.
+ * Parts, which matter to an upgrade only (INV-35): PLACE and HANDSHAKE must be those of the candidate, the FLOOR must
+ * be met by what it negotiated, the JUDGEMENT is taken anew.
  * Below level chain nothing is judged and the JUDGEMENT has fixed values; on plain transports HANDSHAKE and FLOOR have,
  * too. Over TLS, level none is level encrypt. */
 #define REQUIREMENT_LIST(X)                                                                                      \
@@ -122,7 +122,8 @@ struct requirement_defaults {
 };
 
 /* The row's floor, raised by the flags; lowered only where the row permits. FLAGS may be NULL. ROW is NULL only for
- * lookup=none. Returns REASON_NONE and fills *requirement_r, or the reason of the refusal with its text in WHY. Total. */
+ * lookup=none. Returns REASON_NONE and fills *requirement_r, or the reason of the refusal with its text in WHY.
+ * Total. */
 enum reason requirement_build(const struct policy_snapshot *snapshot, const struct outbound_policy *row,
     const struct flag_set *flags, const struct requirement_target *target, const struct capabilities *capabilities,
     const struct requirement_defaults *defaults, struct requirement *requirement_r, struct why *why);

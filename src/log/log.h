@@ -118,7 +118,7 @@ typedef void log_describe_fn(const void *owner, struct log_line *line);
 /* Who speaks: a process, a connection, a transaction. Lines carry the fields of all parents, outermost first.
  * Embedded in its owner; costs nothing until a line is written. Owner and parent outlive it. */
 struct log_scope {
-    const struct logger *logger; /* NULL: says nothing */
+    struct logger *logger; /* NULL: says nothing */
     const struct log_scope *parent;
     log_describe_fn *describe; /* NULL: no fields of its own */
     const void *owner;
@@ -128,15 +128,15 @@ struct log_scope {
 /* A scope that says nothing, for tests. */
 #define LOG_SCOPE_NONE ((struct log_scope){ .logger = NULL })
 
-void log_scope_init(struct log_scope *scope, const struct logger *logger);
+void log_scope_init(struct log_scope *scope, struct logger *logger);
 void log_scope_init_child(struct log_scope *scope, const struct log_scope *parent, log_describe_fn *describe,
     const void *owner);
 
 bool log_is_on(const struct log_scope *scope, enum log_level level);
-void log_write(const struct log_scope *scope, enum log_level level, enum event_name event,
+void log_write(const struct log_scope *scope, enum log_level level, enum log_event_name event,
     const struct log_field *fields, size_t count);
 
-/* log_event(scope, LOG_LEVEL_INFO, EVENT_DECISION, LOG_UNSIGNED("flow", id), LOG_WHY(&why));
+/* log_event(scope, LOG_LEVEL_INFO, LOG_EVENT_DECISION, LOG_UNSIGNED("flow", id), LOG_WHY(&why));
  * The fields are evaluated only when the level is on. */
 #define log_event(scope, level, event, ...)                                                                   \
     do {                                                                                                      \

@@ -11,7 +11,7 @@
 #include "base/attributes.h"
 #include "base/list.h"
 #include "base/why.h"
-#include "loop/timer_wheel.h"
+#include "loop/loop_wheel.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -26,7 +26,7 @@ void loop_free(struct loop *loop);
 
 /* Until loop_stop(); a loop without anything to wait for waits. */
 void loop_run(struct loop *loop);
-/* Ends loop_run() after this turn; called on the loop's own thread. Before loop_run(): that returns after one turn. */
+/* Ends loop_run() after this turn; called on the loop's own thread. Before loop_run(): that returns at once. */
 void loop_stop(struct loop *loop);
 /* One turn; MAY_WAIT: until something happens. For tests and for orderly ends. */
 void loop_turn(struct loop *loop, bool may_wait);
@@ -75,7 +75,8 @@ void loop_retire(struct loop *loop, struct loop_deferred *deferred);
 /* Allowed for one that is not in a list. */
 void loop_deferred_cancel(struct loop_deferred *deferred);
 
-/* Called in every turn: just before the loop may wait (after all deferred work), and just after. */
+/* Called in every turn: just before the loop may wait (after all deferred work), and just after. A hook may remove
+ * itself, but no other. */
 typedef void loop_hook_fn(void *arg);
 struct loop_hook {
     struct list_node node;

@@ -43,7 +43,8 @@ const char *stream_end_text(enum stream_end end);
 struct stream_handler {
     /* stream_connect() succeeded: it can be read and written. Not called for adopted streams. */
     void (*connected)(void *arg);
-    /* BYTES (at least one) are valid during the call. */
+    /* BYTES (at least one) are valid during the call. May come after a stream_write() found the connection reset: what
+     * the peer sent before that is not lost. */
     void (*received)(void *arg, struct slice bytes);
     /* What was queued fell to the low-water mark after stream_is_congested() had been true. */
     void (*drained)(void *arg);
@@ -65,9 +66,9 @@ struct stream_environment {
 
 struct stream;
 
-/* LOCAL: NULL or family NONE: any address; port 0: any port. HANDLER is a constant. The outcome is told by
- * connected() or ended(), never from within the call. Failures of the call itself: ERROR_MEMORY, ERROR_SYSTEM (errno
- * is set), ERROR_UNSUPPORTED (not an address one can connect to). */
+/* LOCAL: NULL or family NONE: any address; port 0: any port. HANDLER is a constant. TIMEOUT_MS is at least 1. The
+ * outcome is told by connected() or ended(), never from within the call. Failures of the call itself: ERROR_MEMORY,
+ * ERROR_SYSTEM (errno is set), ERROR_UNSUPPORTED (not an address one can connect to). */
 int stream_connect(const struct stream_environment *environment, const struct endpoint *local,
     const struct endpoint *remote, uint32_t timeout_ms, const struct stream_handler *handler, void *arg,
     struct stream **stream_r) MUST_CHECK;
@@ -76,7 +77,8 @@ int stream_connect(const struct stream_environment *environment, const struct en
 int stream_adopt(const struct stream_environment *environment, int fd, const struct stream_handler *handler, void *arg,
     struct stream **stream_r) MUST_CHECK;
 
-/* Closes: what is queued is lost, what the kernel has is sent with a FIN. No callback comes afterwards; the memory
+/* Closes: what is queued is lost, what the kernel has is sent with a FIN (or a RST, where bytes came that were not
+ * read). No callback comes afterwards; the memory
  * goes at the end of the turn. NULL is allowed. */
 void stream_free(struct stream *stream);
 /* The same with a RST, and nothing more is sent. */

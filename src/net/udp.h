@@ -45,7 +45,8 @@ int udp_new(struct loop *loop, struct net_scratch *scratch, int fd, const struct
 /* What is queued is sent as far as the kernel takes it. Allowed within a callback. */
 void udp_free(struct udp *udp);
 
-/* Copies MESSAGE. 0, or ERROR_LIMIT: longer than any datagram, or no room in the queue (counted as dropped). */
+/* Copies MESSAGE. 0, or ERROR_LIMIT: longer than any datagram, or no room in the queue (counted as dropped);
+ * ERROR_UNSUPPORTED: not an address. */
 int udp_send(struct udp *udp, struct slice message, const struct endpoint *destination) MUST_CHECK;
 
 /* Where it is bound. */

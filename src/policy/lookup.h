@@ -65,8 +65,8 @@ struct route_query {
     const void *header_arg;
 };
 
-/* Calls VISIT for each matching row in order of priority (lowest first; rows of one priority: heavier weight first, then
- * the older id) until it returns false. Rows with ->unusable set are shown in their place: refuse on them. */
+/* Calls VISIT for each matching row in order of priority (lowest first; rows of one priority: heavier weight first,
+ * then the older id) until it returns false. Rows with ->unusable set are shown in their place: refuse on them. */
 void policy_routes(const struct policy_snapshot *snapshot, const struct route_query *query,
     bool (*visit)(void *arg, const struct route *route), void *arg);
 

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* snapshot.c - a finished snapshot: counting, indexes, what is found by name; see snapshot.h. */
+/* snapshot.c - a finished snapshot: counting, numbers, what is found by name; see snapshot.h. */
 #include "policy/snapshot.h"
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "policy/snapshot_private.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 
 struct policy_snapshot *policy_snapshot_ref(struct policy_snapshot *snapshot)
@@ -17,12 +15,12 @@ struct policy_snapshot *policy_snapshot_ref(struct policy_snapshot *snapshot)
 
 static void release_objects(struct policy_snapshot *snapshot)
 {
-    for (struct trust_set_entry *entry = snapshot->trust_set_list; entry != NULL; entry = entry->next)
-        if (entry->row.store != NULL)
-            snapshot->ops.trust_store(entry->row.store);
-    for (struct credential_entry *entry = snapshot->credential_list; entry != NULL; entry = entry->next)
-        if (entry->row.credential != NULL)
-            snapshot->ops.credential(entry->row.credential);
+    for (uint32_t i = 0; i < snapshot->trust_sets.count; i++)
+        if (snapshot_trust_set(snapshot, i)->store != NULL)
+            snapshot->ops.trust_store(snapshot_trust_set(snapshot, i)->store);
+    for (uint32_t i = 0; i < snapshot->credentials.count; i++)
+        if (snapshot_credential(snapshot, i)->credential != NULL)
+            snapshot->ops.credential(snapshot_credential(snapshot, i)->credential);
 }
 
 void policy_snapshot_unref(struct policy_snapshot *snapshot)
@@ -30,9 +28,19 @@ void policy_snapshot_unref(struct policy_snapshot *snapshot)
     if (snapshot == NULL || atomic_fetch_sub_explicit(&snapshot->references, 1, memory_order_acq_rel) != 1)
         return;
     release_objects(snapshot);
-    table_fini(&snapshot->index);
-    table_fini(&snapshot->trust_sets);
-    table_fini(&snapshot->credentials);
+#define X(kind, type, member) row_store_fini(&snapshot->member);
+    ROW_STORE_LIST(X)
+#undef X
+    row_index_fini(&snapshot->by_match);
+    row_index_fini(&snapshot->by_trust_name);
+    row_index_fini(&snapshot->by_certificate_name);
+    row_index_fini(&snapshot->by_server_name);
+    row_index_fini(&snapshot->named_listeners);
+    row_index_fini(&snapshot->by_criterion);
+    row_index_fini(&snapshot->by_request);
+    free(snapshot->peer_order);
+    free(snapshot->route_order);
+    free(snapshot->user_prefix_lengths);
     arena_fini(&snapshot->arena);
     free(snapshot);
 }
@@ -49,81 +57,52 @@ int64_t policy_snapshot_loaded_at(const struct policy_snapshot *snapshot)
 
 size_t policy_snapshot_problem_count(const struct policy_snapshot *snapshot)
 {
-    return snapshot->problem_count;
+    return snapshot->problems.count;
 }
 
 struct policy_problem policy_snapshot_problem(const struct policy_snapshot *snapshot, size_t index)
 {
-    if (index >= snapshot->problem_count)
+    if (index >= snapshot->problems.count)
         return (struct policy_problem){ "", "", "" };
-    return snapshot->problems[index];
+    return *snapshot_problem(snapshot, (uint32_t)index);
 }
 
 struct policy_counts policy_snapshot_counts(const struct policy_snapshot *snapshot)
 {
-    return snapshot->counts;
+    return (struct policy_counts){ .outbound = snapshot->outbound.count, .trust_sets = snapshot->trust_sets.count,
+        .credentials = snapshot->credentials.count, .server_profiles = snapshot->profiles.count,
+        .peers = snapshot->peers.count, .routes = snapshot->routes.count, .unusable = snapshot->unusable_count };
 }
 
 size_t policy_snapshot_memory(const struct policy_snapshot *snapshot)
 {
-    return snapshot->arena.total;
+    size_t sum = sizeof(*snapshot) + snapshot->arena.total;
+#define X(kind, type, member) sum += row_store_memory(&snapshot->member);
+    ROW_STORE_LIST(X)
+#undef X
+    return sum + row_index_memory(&snapshot->by_match) + row_index_memory(&snapshot->by_trust_name) +
+        row_index_memory(&snapshot->by_certificate_name) + row_index_memory(&snapshot->by_server_name) +
+        row_index_memory(&snapshot->named_listeners) + row_index_memory(&snapshot->by_criterion) +
+        row_index_memory(&snapshot->by_request) +
+        (snapshot->peers.count + snapshot->routes.count) * sizeof(void *);
 }
 
-static const void *find_name(const struct policy_snapshot *snapshot, const struct table *table, const char *name)
+static uint32_t find_name(const struct row_index *index, const char *name)
 {
-    if (name == NULL)
-        return NULL;
-    struct table_node *node = table_first(table, hash_bytes(name, strlen(name), snapshot->seed));
-    for (; node != NULL; node = table_next(node)) {
-        const struct name_entry *entry = CONTAINER_OF(node, struct name_entry, node);
-        if (strcmp(entry->name, name) == 0)
-            return entry->row;
-    }
-    return NULL;
+    struct index_key key = { .a = slice_of_string(name) };
+    return name != NULL ? row_index_find(index, &key) : ROW_NONE;
 }
 
 const struct policy_trust_set *policy_snapshot_trust_set(const struct policy_snapshot *snapshot, const char *name)
 {
-    return find_name(snapshot, &snapshot->trust_sets, name);
+    uint32_t number = find_name(&snapshot->by_trust_name, name);
+    return number != ROW_NONE ? snapshot_trust_set(snapshot, number) : NULL;
 }
 
 const struct policy_credential *policy_snapshot_credential(const struct policy_snapshot *snapshot, const char *name)
 {
-    return find_name(snapshot, &snapshot->credentials, name);
-}
-
-uint64_t policy_index_hash(const struct policy_snapshot *snapshot, enum policy_match match, struct slice name,
-    const struct prefix *prefix)
-{
-    if (match == MATCH_ADDRESS) {
-        uint8_t bytes[18];
-        bytes[0] = prefix->address.family;
-        bytes[1] = prefix->length;
-        memcpy(bytes + 2, prefix->address.bytes, 16);
-        return hash_bytes(bytes, sizeof(bytes), snapshot->seed + (uint64_t)match);
-    }
-    return hash_bytes(name.data, name.length, snapshot->seed + (uint64_t)match);
-}
-
-static bool prefix_equal(const struct prefix *a, const struct prefix *b)
-{
-    return a->length == b->length && a->address.family == b->address.family &&
-        memcmp(a->address.bytes, b->address.bytes, sizeof(a->address.bytes)) == 0;
-}
-
-const struct policy_index_entry *policy_index_find(const struct policy_snapshot *snapshot, enum policy_match match,
-    struct slice name, const struct prefix *prefix)
-{
-    struct table_node *node = table_first(&snapshot->index, policy_index_hash(snapshot, match, name, prefix));
-    for (; node != NULL; node = table_next(node)) {
-        const struct policy_index_entry *entry = CONTAINER_OF(node, struct policy_index_entry, node);
-        if (entry->match != match)
-            continue;
-        if (match == MATCH_ADDRESS ? prefix_equal(&entry->prefix, prefix)
-                                   : slice_equal(slice_of_string(entry->name), name))
-            return entry;
-    }
-    return NULL;
+    uint32_t number = find_name(&snapshot->by_certificate_name, name);
+    return number != ROW_NONE ? snapshot_credential(snapshot, number) : NULL;
 }
 
 int policy_snapshot_empty(struct policy_snapshot **snapshot_r)

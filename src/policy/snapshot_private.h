@@ -4,61 +4,34 @@
 #define TRELAY_POLICY_SNAPSHOT_PRIVATE_H
 
 #include "base/arena.h"
-#include "base/table.h"
+#include "policy/row_index.h"
 #include "policy/snapshot.h"
 
 #include <stdatomic.h>
 
-/* The rows of one match (one domain, one prefix ...) in order of priority. */
-struct policy_index_entry {
-    struct table_node node;
-    uint8_t match; /* enum policy_match */
-    const char *name;
-    struct prefix prefix;
-    const struct outbound_policy *row; /* the one that rules: first by priority */
+enum { ROWS_PER_CHUNK = 256 };
+
+/* Rows of one kind, by number in the order in which they came; they never move. */
+struct row_store {
+    size_t row_size;
+    void **chunks;
+    uint32_t chunk_count, chunk_room, count;
 };
 
-struct credential_entry {
-    struct policy_credential row;
-    struct credential_entry *next;
-};
+static inline void *row_at(const struct row_store *store, uint32_t number)
+{
+    return (char *)store->chunks[number / ROWS_PER_CHUNK] + (number % ROWS_PER_CHUNK) * store->row_size;
+}
 
-struct trust_set_entry {
-    struct policy_trust_set row;
-    struct trust_set_entry *next;
-};
-
-struct outbound_entry {
-    struct outbound_policy row;
-    struct outbound_entry *next;
-};
-
-struct profile_entry {
-    struct server_profile row;
-    struct profile_entry *next;
-};
-
-struct peer_entry {
-    struct peer_rule row;
-    struct peer_entry *next;
-};
-
-struct route_entry {
-    struct route row;
-    struct route_entry *next;
-};
-
-struct problem_entry {
-    struct policy_problem problem;
-    struct problem_entry *next;
-};
-
-/* For sets that are found by name. */
-struct name_entry {
-    struct table_node node;
-    const char *name;
-    const void *row;
-};
+/* kind, row type, member: everything that a snapshot stores. */
+#define ROW_STORE_LIST(X)                                    \
+    X(outbound, struct outbound_policy, outbound)            \
+    X(trust_set, struct policy_trust_set, trust_sets)        \
+    X(credential, struct policy_credential, credentials)     \
+    X(profile, struct server_profile, profiles)              \
+    X(peer, struct peer_rule, peers)                         \
+    X(route, struct route, routes)                           \
+    X(problem, struct policy_problem, problems)
 
 struct policy_snapshot {
     atomic_uint references;
@@ -66,34 +39,76 @@ struct policy_snapshot {
     int64_t loaded_at;
     uint64_t seed;
     struct policy_release_ops ops;
-    struct arena arena;
-    struct table index;        /* struct policy_index_entry of domains, suffixes, sources, peers, prefixes */
-    struct table trust_sets;   /* struct name_entry */
-    struct table credentials;  /* struct name_entry */
-    bool has_prefix_length[2][129]; /* V4, V6: lengths that occur, so that a look-up tries only those */
-    const struct outbound_policy *default_row;
-    struct trust_set_entry *trust_set_list;
-    struct credential_entry *credential_list;
-    struct outbound_entry *outbound_list;
-    struct profile_entry *profile_list;
-    const struct peer_rule **peers; /* in order of priority */
-    size_t peer_count;
-    const struct route **routes; /* in order of priority, heavier weight first */
-    size_t route_count;
-    struct peer_entry *peer_list;
-    struct route_entry *route_list;
-    struct policy_problem *problems;
-    size_t problem_count;
-    struct problem_entry *problem_list;
-    struct policy_counts counts;
+    struct arena arena; /* text */
+#define X(kind, type, member) struct row_store member;
+    ROW_STORE_LIST(X)
+#undef X
+    size_t unusable_count;
+
+    struct row_index by_match;      /* outbound: of each match the row that rules */
+    struct row_index by_trust_name; /* trust sets */
+    struct row_index by_certificate_name;
+    struct row_index by_server_name;  /* profiles, with the listener */
+    struct row_index named_listeners; /* profiles with a server name, by listener */
+    struct row_index by_criterion;    /* peers, by position: each under its most selective criterion */
+    struct row_index by_request;      /* routes, by position: domain, user prefix, peer */
+
+    bool has_suffix, has_route_suffix;
+    bool has_prefix_length[2][129];      /* of outbound rows; V4, V6: a look-up tries only lengths that occur */
+    bool has_peer_prefix_length[2][129]; /* of peer rules */
+    struct peer_rule **peer_order; /* by priority, then id: a position is a rank */
+    struct route **route_order;    /* by priority, weight, id */
+    uint32_t *user_prefix_lengths; /* of routes, each that occurs once; 0 is not among them */
+    uint32_t user_prefix_length_count;
 };
 
-/* Hash of one match for the index. */
-uint64_t policy_index_hash(const struct policy_snapshot *snapshot, enum policy_match match, struct slice name,
-    const struct prefix *prefix);
+/* Typed access: snapshot_outbound(snapshot, number) and so on. */
+#define X(kind, type, member)                                                                               \
+    static inline type *snapshot_##kind(const struct policy_snapshot *snapshot, uint32_t number)            \
+    {                                                                                                       \
+        return row_at(&snapshot->member, number);                                                           \
+    }
+ROW_STORE_LIST(X)
+#undef X
 
-/* The entry of exactly that match, or NULL. */
-const struct policy_index_entry *policy_index_find(const struct policy_snapshot *snapshot, enum policy_match match,
-    struct slice name, const struct prefix *prefix);
+/* row_store.c. Room for one more row, zeroed; NULL when there is no memory. */
+void *row_store_add(struct row_store *store);
+void row_store_fini(struct row_store *store);
+size_t row_store_memory(const struct row_store *store);
+
+/* Kinds of keys: of outbound rows they are enum policy_match. */
+enum profile_key { PROFILE_EXACT = 1, PROFILE_WILDCARD, PROFILE_DEFAULT };
+enum peer_key {
+    PEER_BY_FINGERPRINT = 1,
+    PEER_BY_SAN,
+    PEER_BY_SUBJECT,
+    PEER_BY_ISSUER,
+    PEER_BY_TRUST,
+    PEER_BY_ADDRESS,
+    PEER_BY_NOTHING
+};
+enum route_key { ROUTE_EXACT = 1, ROUTE_SUFFIX, ROUTE_ANY };
+
+/* row_key.c: row_key_fn of each index; ROWS is the snapshot. */
+struct index_key outbound_key(const void *rows, uint32_t number, struct index_scratch *scratch);
+struct index_key trust_set_key(const void *rows, uint32_t number, struct index_scratch *scratch);
+struct index_key credential_key(const void *rows, uint32_t number, struct index_scratch *scratch);
+struct index_key profile_key(const void *rows, uint32_t number, struct index_scratch *scratch);
+struct index_key listener_key(const void *rows, uint32_t number, struct index_scratch *scratch);
+struct index_key peer_key(const void *rows, uint32_t position, struct index_scratch *scratch);
+struct index_key route_key(const void *rows, uint32_t position, struct index_scratch *scratch);
+
+/* "*.suffix" gives "suffix" and true. */
+bool cut_wildcard(const char *pattern, struct slice *name_r);
+
+/* row_check.c: what is wrong with a row by itself, NULL when nothing; the names it gives are resolved. */
+struct row_check {
+    struct policy_snapshot *snapshot;
+    char text[WHY_SIZE]; /* room for what is returned */
+};
+const char *outbound_defect(struct row_check *check, struct outbound_policy *row);
+const char *profile_defect(struct row_check *check, struct server_profile *row);
+const char *peer_defect(struct row_check *check, struct peer_rule *row);
+const char *route_defect(struct row_check *check, struct route *row);
 
 #endif

@@ -131,6 +131,17 @@ int tls_session_fail(struct tls_session *session, int code, struct why *why, con
     return why_fail(why, code, "%s", text);
 }
 
+/* The library says nothing in some cases, no shared suite among them; before keys are in use we can. */
+static void say_why(struct tls_session *session, int code)
+{
+    bool is_plain = session->context->role == TLS_ROLE_SERVER ? !session->has_sent : !session->is_captured;
+    if (session->state != STATE_HANDSHAKE || !is_plain || tls_session_alert_sent(session) != TLS_ALERT_ABSENT ||
+        tls_session_alert_received(session) != TLS_ALERT_ABSENT)
+        return;
+    tls_alert_append(&session->output,
+                     code == VERSION_ERROR ? TLS_ALERT_PROTOCOL_VERSION : TLS_ALERT_HANDSHAKE_FAILURE);
+}
+
 int tls_session_fail_library(struct tls_session *session, int code, const char *what, struct why *why)
 {
     char alerts[96] = "";
@@ -139,6 +150,7 @@ int tls_session_fail_library(struct tls_session *session, int code, const char *
         snprintf(alerts, sizeof(alerts), ", alert received: %s (%d)", tls_alert_name(received), received);
     else if (sent != TLS_ALERT_ABSENT)
         snprintf(alerts, sizeof(alerts), ", alert sent: %s (%d)", tls_alert_name(sent), sent);
+    say_why(session, code);
     end(session);
     return why_fail(why, ERROR_TLS, "%s: %s (%d)%s", what, tls_library_error_text(code), code, alerts);
 }

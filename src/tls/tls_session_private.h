@@ -31,6 +31,7 @@ struct tls_session {
     uint8_t state;            /* enum session_state */
     uint8_t version;          /* enum tls_version, once open */
     uint8_t records_captured; /* records of our own after the capture, but for change_cipher_spec; stops at 255 */
+    bool has_sent;          /* anything at all */
     bool is_cipher_changed; /* change_cipher_spec went out */
     bool is_captured, was_chain_taken, is_held, is_released, is_close_sent;
     bool was_requested, was_sent; /* the client certificate */

@@ -68,6 +68,7 @@ static int send_out(WOLFSSL *library, char *bytes, int size, void *argument)
         return WOLFSSL_CBIO_ERR_GENERAL;
     if (session->is_captured && session->state == STATE_HANDSHAKE)
         watch_flight(session, (const uint8_t *)bytes, (size_t)size);
+    session->has_sent = true;
     buffer_append(&session->output, bytes, (size_t)size);
     return session->output.has_failed ? WOLFSSL_CBIO_ERR_GENERAL : size;
 }

@@ -1,4 +1,5 @@
 # Unit tests of src/base. Program t/NNN-name.t from t/unit/name.c.
+
 check_PROGRAMS += t/109-base-siphash.t
 t_109_base_siphash_t_SOURCES = t/unit/base_siphash.c
 t_109_base_siphash_t_CPPFLAGS = $(UNIT_CPPFLAGS)

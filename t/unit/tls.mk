@@ -21,3 +21,13 @@ t_422_tls_credential_t_LDADD = $(EDGE_TEST_LIBS)
 t_425_tls_library_t_SOURCES = t/unit/tls_library.c $(TLS_BENCH)
 t_425_tls_library_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS) $(WOLFSSL_CFLAGS)
 t_425_tls_library_t_LDADD = $(EDGE_TEST_LIBS)
+
+# For the tests with other people's programs.
+noinst_PROGRAMS += t/tls-endpoint
+t_tls_endpoint_SOURCES = t/unit/tls_endpoint.c
+t_tls_endpoint_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_tls_endpoint_LDADD = $(EDGE_LIBS)
+noinst_PROGRAMS += t/tls-link
+t_tls_link_SOURCES = t/unit/tls_link.c
+t_tls_link_CPPFLAGS = $(AM_CPPFLAGS) $(PQ_CFLAGS)
+t_tls_link_LDADD = $(EDGE_LIBS)

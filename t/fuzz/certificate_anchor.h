@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* certificate_anchor.h - the anchor that the fuzz target trusts. Its key was thrown away: nothing else can be proven. */
+/* certificate_anchor.h - the anchor that the fuzz target trusts.
+ * Its key was thrown away, so that nothing can be proven by it. */
 #ifndef TRELAY_FUZZ_CERTIFICATE_ANCHOR_H
 #define TRELAY_FUZZ_CERTIFICATE_ANCHOR_H
 

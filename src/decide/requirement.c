@@ -131,6 +131,7 @@ static enum reason set_trust(struct work *work)
         if (trust_set == NULL || trust_set->unusable != NULL)
             return refuse(work, REASON_UNKNOWN_TRUST_SET, "trust set \"%s\" cannot be used", flags->trust);
     }
+    work->key->eku_mode = EKU_TLS_ROLE; /* where nothing is judged, the mode makes no other key */
     if (!level_needs_chain((enum level)work->key->level))
         return REASON_NONE;
     if (trust_set == NULL && work->row->pin_count == 0)

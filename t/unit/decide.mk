@@ -1,1 +1,24 @@
 # Unit tests of src/decide. Program t/NNN-name.t from t/unit/name.c.
+DECIDE_FIXTURE = t/unit/decide_fixture.h t/unit/decide_fixture.c $(POLICY_FIXTURE)
+EXTRA_DIST += t/data/decide/decide.table t/data/decide/upgrade.table t/data/decide/may-send.table \
+    t/data/decide/publish.table
+
+check_PROGRAMS += t/150-decide-tables.t
+t_150_decide_tables_t_SOURCES = t/unit/decide_cube.c t/unit/decision_table.h t/unit/decision_table.c $(DECIDE_FIXTURE)
+t_150_decide_tables_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_150_decide_tables_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/151-decide-key-is-injective.t
+t_151_decide_key_is_injective_t_SOURCES = t/unit/decide_key.c $(DECIDE_FIXTURE)
+t_151_decide_key_is_injective_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_151_decide_key_is_injective_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/152-decide-requirement-never-below-the-floor.t
+t_152_decide_requirement_never_below_the_floor_t_SOURCES = t/unit/decide_requirement.c $(DECIDE_FIXTURE)
+t_152_decide_requirement_never_below_the_floor_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_152_decide_requirement_never_below_the_floor_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/153-decide-use-and-explain.t
+t_153_decide_use_and_explain_t_SOURCES = t/unit/decide_use.c $(DECIDE_FIXTURE)
+t_153_decide_use_and_explain_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_153_decide_use_and_explain_t_LDADD = $(PURE_TEST_LIBS)

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-struct fixture_releases fixture_releases;
+static struct fixture_releases releases;
 
 static char objects[64];
 
@@ -21,16 +21,30 @@ struct tls_credential *fixture_key(unsigned number)
 static void release_store(struct trust_store *store)
 {
     assert_non_null(store);
-    fixture_releases.trust_stores++;
+    releases.trust_stores++;
 }
 
 static void release_key(struct tls_credential *credential)
 {
     assert_non_null(credential);
-    fixture_releases.credentials++;
+    releases.credentials++;
 }
 
-const struct policy_release_ops fixture_release_ops = { .trust_store = release_store, .credential = release_key };
+struct fixture_releases fixture_released(void)
+{
+    return releases;
+}
+
+void fixture_forget_releases(void)
+{
+    releases = (struct fixture_releases){ 0, 0 };
+}
+
+const struct policy_release_ops *fixture_release_ops(void)
+{
+    static const struct policy_release_ops ops = { .trust_store = release_store, .credential = release_key };
+    return &ops;
+}
 
 struct outbound_policy fixture_outbound(int64_t id, const char *domain)
 {
@@ -76,7 +90,7 @@ struct route fixture_route(int64_t id, const char *domain)
 struct policy_builder *fixture_builder_bare(void)
 {
     struct policy_builder *builder = NULL;
-    assert_int_equal(policy_builder_new(&fixture_release_ops, FIXTURE_SEED, &builder), 0);
+    assert_int_equal(policy_builder_new(fixture_release_ops(), FIXTURE_SEED, &builder), 0);
     return builder;
 }
 

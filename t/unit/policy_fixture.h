@@ -21,8 +21,9 @@ enum { FIXTURE_LOADED_AT = 1700000000, FIXTURE_SEED = 4711 };
 struct fixture_releases {
     unsigned trust_stores, credentials;
 };
-extern struct fixture_releases fixture_releases;
-extern const struct policy_release_ops fixture_release_ops;
+struct fixture_releases fixture_released(void);
+void fixture_forget_releases(void);
+const struct policy_release_ops *fixture_release_ops(void);
 
 /* Objects of the edge as the pure half sees them: pointers that are never followed. */
 struct trust_store *fixture_store(unsigned number);

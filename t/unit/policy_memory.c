@@ -86,7 +86,7 @@ static int add_others(struct policy_builder *builder)
 static int build(struct policy_snapshot **snapshot_r, struct why *why)
 {
     struct policy_builder *builder = NULL;
-    int rc = policy_builder_new(&fixture_release_ops, FIXTURE_SEED, &builder);
+    int rc = policy_builder_new(fixture_release_ops(), FIXTURE_SEED, &builder);
     if (rc != 0)
         return rc;
     /* Every failure is remembered: a caller that overlooks them all still gets no snapshot. */
@@ -111,15 +111,15 @@ static void every_allocation_may_fail(void **state)
     policy_snapshot_unref(snapshot);
     for (long i = 0; i < total; i++) {
         snapshot = NULL;
-        fixture_releases = (struct fixture_releases){ 0, 0 };
+        fixture_forget_releases();
         countdown = i;
         int rc = build(&snapshot, &why);
         countdown = -1;
         assert_int_equal(rc, ERROR_MEMORY);
         assert_null(snapshot);
         bool has_builder = i >= 2;
-        assert_int_equal(fixture_releases.trust_stores, has_builder);
-        assert_int_equal(fixture_releases.credentials, has_builder);
+        assert_int_equal(fixture_released().trust_stores, has_builder);
+        assert_int_equal(fixture_released().credentials, has_builder);
     }
 }
 

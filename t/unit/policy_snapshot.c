@@ -419,19 +419,19 @@ static void the_order_of_look_ups_is_kept(void **state)
 static void what_was_taken_is_given_back_once(void **state)
 {
     (void)state;
-    fixture_releases = (struct fixture_releases){ 0, 0 };
+    fixture_forget_releases();
     struct policy_builder *builder = builder_with_broken_objects();
     policy_builder_free(builder);
-    assert_int_equal(fixture_releases.trust_stores, 2); /* "broken" had none */
-    assert_int_equal(fixture_releases.credentials, 4);
-    fixture_releases = (struct fixture_releases){ 0, 0 };
+    assert_int_equal(fixture_released().trust_stores, 2); /* "broken" had none */
+    assert_int_equal(fixture_released().credentials, 4);
+    fixture_forget_releases();
     struct policy_snapshot *snapshot = fixture_finish(builder_with_broken_objects());
     assert_ptr_equal(policy_snapshot_ref(snapshot), snapshot);
     policy_snapshot_unref(snapshot);
-    assert_int_equal(fixture_releases.trust_stores, 0);
+    assert_int_equal(fixture_released().trust_stores, 0);
     policy_snapshot_unref(snapshot);
-    assert_int_equal(fixture_releases.trust_stores, 2);
-    assert_int_equal(fixture_releases.credentials, 4);
+    assert_int_equal(fixture_released().trust_stores, 2);
+    assert_int_equal(fixture_released().credentials, 4);
     policy_builder_free(NULL);
 }
 

@@ -388,7 +388,8 @@ static void a_destination_has_one_form(void **state)
 static void nowhere_is_no_destination(void **state)
 {
     (void)state;
-    static const char *const nowhere[] = { "0.0.0.0", "::", "224.0.0.1", "255.255.255.255", "ff02::1", "::ffff:0.0.0.0" };
+    static const char *const nowhere[] = { "0.0.0.0", "::", "224.0.0.1", "255.255.255.255", "ff02::1",
+        "::ffff:0.0.0.0" };
     struct outbound_policy row = fixture_outbound(1, "a.example");
     struct policy_snapshot *own;
     const struct outbound_policy *found = plain_row(&own, &row);
@@ -460,7 +461,8 @@ static void contradicting_flags_are_refused_whoever_made_them(void **state)
     struct requirement requirement;
     struct requirement_target target = { .transport = TRANSPORT_TLS, .next_hop_domain = "a.example",
         .endpoint = { fixture_address("192.0.2.1"), 5061 } };
-    static const uint32_t contradictions[] = { T_RELAY_NO_VERIFY | T_RELAY_VERIFY_DOMAIN, T_RELAY_CERT | T_RELAY_NO_CERT,
+    static const uint32_t contradictions[] = { T_RELAY_NO_VERIFY | T_RELAY_VERIFY_DOMAIN,
+        T_RELAY_CERT | T_RELAY_NO_CERT,
         T_RELAY_SNI | T_RELAY_NO_SNI, T_RELAY_NO_CONNECT | T_RELAY_NO_CONN_REUSE, T_RELAY_NO_VERIFY | T_RELAY_TRUST };
     for (size_t i = 0; i < ARRAY_SIZE(contradictions); i++) {
         struct flag_set flags = { .bits = contradictions[i], .cert = "ours", .sni = "a.example", .trust = "anchors" };

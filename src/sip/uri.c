@@ -73,29 +73,38 @@ static struct slice *slot_of(struct sip_uri *uri, struct slice name)
 /* Each of them needs a value but lr, which some write as "lr=on". */
 static int keep_parameter(struct sip_uri *uri, const struct sip_parameter *parameter)
 {
-    if (slice_equal_nocase(parameter->name, SLICE_LITERAL("lr"))) {
-        if (uri->has_lr)
-            return ERROR_SYNTAX;
-        uri->has_lr = true;
-        return 0;
-    }
     struct slice *slot = slot_of(uri, parameter->name);
-    if (slot == NULL)
-        return 0;
-    if (!slice_is_absent(*slot) || slice_is_absent(parameter->value))
+    if (slot != NULL && slice_is_absent(parameter->value))
         return ERROR_SYNTAX;
-    *slot = parameter->value;
+    if (slot != NULL)
+        *slot = parameter->value;
+    else if (slice_equal_nocase(parameter->name, SLICE_LITERAL("lr")))
+        uri->has_lr = true;
     return 0;
 }
 
+static bool is_known(struct slice name, const struct slice *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal_nocase(name, names[i]))
+            return true;
+    return false;
+}
+
+/* 19.1.1: no name twice, so that nobody can take the one that we did not. */
 static int parse_parameters(struct sip_uri *uri)
 {
+    struct slice names[SIP_URI_PARAMETERS_MAX];
+    size_t count = 0;
     struct slice rest = uri->parameters;
     struct sip_parameter parameter;
     enum sip_next next;
-    while ((next = sip_uri_parameter_next(&rest, &parameter)) == SIP_NEXT_ONE)
-        if (keep_parameter(uri, &parameter) != 0)
+    while ((next = sip_uri_parameter_next(&rest, &parameter)) == SIP_NEXT_ONE) {
+        if (count == SIP_URI_PARAMETERS_MAX || is_known(parameter.name, names, count) ||
+            keep_parameter(uri, &parameter) != 0)
             return ERROR_SYNTAX;
+        names[count++] = parameter.name;
+    }
     if (next != SIP_NEXT_END)
         return ERROR_SYNTAX;
     uri->transport = sip_transport_from_name(uri->transport_text);

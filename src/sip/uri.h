@@ -2,7 +2,7 @@
 /* uri.h - SIP, SIPS and tel URIs, RFC 3261 19.1 and RFC 3966; other schemes as opaque text.
  * In:    the bytes of one URI, no white space and no <> around it.
  * Out:   slices into them, escapes untouched: nothing is ever unescaped here (%00, %2e stay text).
- * Never: two answers to one question: a second transport, maddr, ttl, user, method or lr is an error.
+ * Never: two answers to one question: a parameter that stands twice is an error (19.1.1).
  */
 #ifndef TRELAY_SIP_URI_H
 #define TRELAY_SIP_URI_H
@@ -16,6 +16,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* More are an error: names are compared with one another. */
+enum { SIP_URI_PARAMETERS_MAX = 64 };
 
 enum sip_uri_scheme {
     SIP_URI_NONE = 0,

@@ -87,10 +87,12 @@ static const char *const bad[] = {
     "sip:u@256.0.2.1", "sip:u@192.0.2", "sip:u@192.0.2.01", "sip:u@192.0.2.1.", "sip:u@1", "sip:u@0x7f000001",
     "sip:u@a.0x1f", "sip:u@192.0.2.1.5", "sip:u@[192.0.2.1]", "sip:u@[]", "sip:u@[::1", "sip:u@::1", "sip:2001:db8::1",
     "sip:u@[::1]5060", "sip:u@[::1%25eth0]", "sip:u@[2001:db8::1::2]", "sip:u@[2001:db8:::1:::2]", "sip:u@[:::]x",
+    "sip:u@[2001:db8:::192.0.2.1:192.0.2.1:192.0.2.1:192.0.2.1:192.0.2.1:192.0.2.1]",
     /* parameters */
     "sip:h.example;", "sip:h.example;;lr", "sip:h.example;=x", "sip:h.example;x=", "sip:h.example;x=a=b",
     "sip:h.example;x=\"a\"", "sip:h.example;x,y", "sip:h.example;transport", "sip:h.example;maddr",
-    "sip:h.example;lr;lr", "sip:h.example;maddr=a;maddr=b", "sip:h.example;transport=tls;Transport=udp",
+    "sip:h.example;lr;lr", "sip:h.example;x=1;y;X=2", "tel:12;x;y;x", "sip:h.example;maddr=a;maddr=b",
+    "sip:h.example;transport=tls;Transport=udp",
     "sip:h.example;method=A;method=B", "sip:h.example;ttl=1;ttl=1", "sip:h.example;user=phone;user=ip",
     /* headers */
     "sip:h.example?", "sip:h.example?a", "sip:h.example?=b", "sip:h.example?a=b&", "sip:h.example?a=b&&c=d",
@@ -124,6 +126,20 @@ static void long_host_names_are_refused(void **state)
     memset(name, 'a', sizeof(name));
     assert_int_equal(sip_host_parse(slice_of(name, 255), &host), 0);
     assert_int_not_equal(sip_host_parse(slice_of(name, 256), &host), 0);
+}
+
+static void parameters_are_not_endless(void **state)
+{
+    (void)state;
+    struct buffer text = BUFFER_EMPTY;
+    struct sip_uri uri;
+    buffer_append_string(&text, "sip:h.example");
+    for (unsigned i = 0; i < SIP_URI_PARAMETERS_MAX; i++)
+        buffer_append_format(&text, ";%u", i);
+    assert_int_equal(sip_uri_parse(buffer_slice(&text), &uri), 0);
+    buffer_append_string(&text, ";x");
+    assert_int_not_equal(sip_uri_parse(buffer_slice(&text), &uri), 0);
+    buffer_free(&text);
 }
 
 static void known_parameters_are_found(void **state)
@@ -183,7 +199,11 @@ static const struct {
     { "sip:a@h.example", "sips:a@h.example", false },
     { "sip:a@h.example", "sip:a@h.example:5060", false },
     { "sip:a@h.example", "sip:h.example", false },
+    { "sip:a@h.example", "sip:a@i.example", false },
+    { "sip:a@192.0.2.1", "sip:a@192.0.2.2", false },
     { "sip:a:@h.example", "sip:a@h.example", false },
+    { "sip:a:b@h.example", "sip:a:c@h.example", false },
+    { "sip:a@h.example;x", "sip:a@h.example;x=1", false },
     { "sip:a@h.example;x=1", "sip:a@h.example", true },
     { "sip:a@h.example;x=1", "sip:a@h.example;x=2", false },
     { "sip:a@h.example;x=1;y=2", "sip:a@h.example;Y=2;X=1", true },
@@ -252,6 +272,7 @@ int main(void)
         cmocka_unit_test(good_uris_are_taken_apart),
         cmocka_unit_test(bad_uris_are_refused),
         cmocka_unit_test(long_host_names_are_refused),
+        cmocka_unit_test(parameters_are_not_endless),
         cmocka_unit_test(known_parameters_are_found),
         cmocka_unit_test(addresses_of_hosts_are_canonical),
         cmocka_unit_test(equality_follows_the_rfc),

@@ -306,6 +306,20 @@ static void limits_are_inclusive(void **state)
     assert_int_equal(defect_of(bytes, &limits).code, SIP_DEFECT_HEADER_COUNT);
 }
 
+/* Offsets are 32 bits, whatever a configuration says. */
+static void no_limit_allows_more_than_the_greatest_message(void **state)
+{
+    (void)state;
+    static const char head[] = OK "\r\n";
+    const struct sip_limits limits = { UINT32_MAX, UINT32_MAX, UINT32_MAX, UINT32_MAX };
+    char *bytes = calloc(1, SIP_MESSAGE_BYTES_MAX + 1);
+    assert_non_null(bytes);
+    memcpy(bytes, head, sizeof(head) - 1);
+    assert_int_equal(defect_of(slice_of(bytes, SIP_MESSAGE_BYTES_MAX), &limits).code, SIP_DEFECT_NONE);
+    assert_int_equal(defect_of(slice_of(bytes, SIP_MESSAGE_BYTES_MAX + 1), &limits).code, SIP_DEFECT_MESSAGE_LONG);
+    free(bytes);
+}
+
 static void heads_of_many_lines_are_indexed(void **state)
 {
     (void)state;
@@ -435,6 +449,7 @@ int main(void)
         cmocka_unit_test(lists_may_hold_empty_values_and_open_quotes),
         cmocka_unit_test(broken_bytes_are_refused_with_their_reason),
         cmocka_unit_test(limits_are_inclusive),
+        cmocka_unit_test(no_limit_allows_more_than_the_greatest_message),
         cmocka_unit_test(heads_of_many_lines_are_indexed),
         cmocka_unit_test(bytes_behind_the_body_stay_out),
         cmocka_unit_test(a_message_owns_its_bytes),

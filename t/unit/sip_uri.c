@@ -46,6 +46,7 @@ static const struct {
     { "tel:+1-201-555-0123", SIP_URI_TEL, "+1-201-555-0123", NULL, SIP_HOST_NONE, NULL, 0, "", NULL },
     { "tel:7042;phone-context=b.example", SIP_URI_TEL, "7042", NULL, SIP_HOST_NONE, NULL, 0, ";phone-context=b.example",
         NULL },
+    { "tel:*21#;phone-context=+49", SIP_URI_TEL, "*21#", NULL, SIP_HOST_NONE, NULL, 0, ";phone-context=+49", NULL },
     { "soap.beep://192.0.2.3:3002", SIP_URI_OTHER, NULL, NULL, SIP_HOST_NONE, NULL, 0, "", NULL },
     { "urn:service:sos", SIP_URI_OTHER, NULL, NULL, SIP_HOST_NONE, NULL, 0, "", NULL },
 };

@@ -7,6 +7,7 @@ FUZZ_TARGETS = sip_message sip_framing sip_uri sip_via sip_name_addr flags conne
 FUZZ_SECONDS = 60
 FUZZ_CC = clang
 FUZZ_CFLAGS = -std=c17 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARNING_CFLAGS)
+FUZZ_CPPFLAGS = $(AM_CPPFLAGS) $(CRYPTO_CFLAGS) $(WOLFSSL_CFLAGS)
 FUZZ_SANITIZERS = address,undefined
 
 EXTRA_DIST += t/fuzz/must.h t/fuzz/dict t/fuzz/corpus \
@@ -18,17 +19,18 @@ fuzz_objects = $(patsubst %.c,build-fuzz/%.o,$(filter $(1),$(2)))
 FUZZ_PURE = $(call fuzz_objects,%.c,$(libpure_a_SOURCES))
 FUZZ_OBJECTS_certificate = $(call fuzz_objects,src/pkix/%.c,$(libedge_a_SOURCES))
 FUZZ_LIBS_certificate = $(CRYPTO_LIBS)
-FUZZ_OBJECTS_client_hello = $(call fuzz_objects,src/tls/client_hello.c src/tls/tls_settings.c,$(libedge_a_SOURCES))
+FUZZ_OBJECTS_client_hello = $(call fuzz_objects,$(addprefix src/tls/,client_hello.c tls_settings.c tls_library.c),\
+    $(libedge_a_SOURCES))
+FUZZ_LIBS_client_hello = $(WOLFSSL_LIBS)
 FUZZ_OBJECTS = $(FUZZ_PURE) $(foreach target,$(FUZZ_TARGETS),$(FUZZ_OBJECTS_$(target)))
 FUZZ_EXECUTABLES = $(addprefix build-fuzz/,$(FUZZ_TARGETS))
 
 build-fuzz/src/%.o: $(srcdir)/src/%.c
 	@$(MKDIR_P) $(@D)
-	$(AM_V_CC)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZERS) $(AM_CPPFLAGS) $(CRYPTO_CFLAGS) \
-	    -MMD -MP -c -o $@ $<
+	$(AM_V_CC)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link,$(FUZZ_SANITIZERS) $(FUZZ_CPPFLAGS) -MMD -MP -c -o $@ $<
 
 $(FUZZ_EXECUTABLES): build-fuzz/%: $(srcdir)/t/fuzz/%.c $(srcdir)/t/fuzz/must.h $(FUZZ_OBJECTS)
-	$(AM_V_CCLD)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZERS) $(AM_CPPFLAGS) $(CRYPTO_CFLAGS) \
+	$(AM_V_CCLD)$(FUZZ_CC) $(FUZZ_CFLAGS) -fsanitize=fuzzer,$(FUZZ_SANITIZERS) $(FUZZ_CPPFLAGS) \
 	    -I$(srcdir)/t/fuzz -o $@ $< $(FUZZ_PURE) $(FUZZ_OBJECTS_$(@F)) $(FUZZ_LIBS_$(@F))
 
 -include $(FUZZ_OBJECTS:.o=.d)

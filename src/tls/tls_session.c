@@ -90,7 +90,8 @@ int tls_session_new(struct tls_context *context, const struct tls_session_option
     struct tls_session *session = malloc(sizeof(*session));
     if (session == NULL)
         return why_fail(why, ERROR_MEMORY, "out of memory");
-    *session = (struct tls_session){ .context = tls_context_ref(context), .state = STATE_HANDSHAKE };
+    *session = (struct tls_session){ .context = tls_context_ref(context), .state = STATE_HANDSHAKE,
+                                      .own_alert = TLS_ALERT_ABSENT };
     session->library = wolfSSL_new(context->library);
     int result = session->library == NULL ? why_fail(why, ERROR_MEMORY, "the library makes no session")
                                           : set_options(session, options, why);
@@ -131,30 +132,6 @@ int tls_session_fail(struct tls_session *session, int code, struct why *why, con
     return why_fail(why, code, "%s", text);
 }
 
-/* The library says nothing in some cases, no shared suite among them; before keys are in use we can. */
-static void say_why(struct tls_session *session, int code)
-{
-    bool is_plain = session->context->role == TLS_ROLE_SERVER ? !session->has_sent : !session->is_captured;
-    if (session->state != STATE_HANDSHAKE || !is_plain || tls_session_alert_sent(session) != TLS_ALERT_ABSENT ||
-        tls_session_alert_received(session) != TLS_ALERT_ABSENT)
-        return;
-    tls_alert_append(&session->output,
-                     code == VERSION_ERROR ? TLS_ALERT_PROTOCOL_VERSION : TLS_ALERT_HANDSHAKE_FAILURE);
-}
-
-int tls_session_fail_library(struct tls_session *session, int code, const char *what, struct why *why)
-{
-    char alerts[96] = "";
-    int received = tls_session_alert_received(session), sent = tls_session_alert_sent(session);
-    if (received != TLS_ALERT_ABSENT)
-        snprintf(alerts, sizeof(alerts), ", alert received: %s (%d)", tls_alert_name(received), received);
-    else if (sent != TLS_ALERT_ABSENT)
-        snprintf(alerts, sizeof(alerts), ", alert sent: %s (%d)", tls_alert_name(sent), sent);
-    say_why(session, code);
-    end(session);
-    return why_fail(why, ERROR_TLS, "%s: %s (%d)%s", what, tls_library_error_text(code), code, alerts);
-}
-
 static enum tls_version negotiated_version(const struct tls_session *session)
 {
     const char *name = wolfSSL_get_version(session->library);
@@ -162,6 +139,58 @@ static enum tls_version negotiated_version(const struct tls_session *session)
            : strcmp(name, "TLSv1.2") == 0 ? TLS_VERSION_1_2
            : strcmp(name, "TLSv1.3") == 0 ? TLS_VERSION_1_3
                                             : TLS_VERSION_UNSET;
+}
+
+/* A plaintext alert is readable for the peer: nothing under our keys has left, nor will. A server of TLS 1.3 switches
+ * with its ServerHello. A client of 1.3 has keys, too, by the time it fails, but servers take a plain alert there, as
+ * from a client that could not derive any. */
+static bool can_alert_plainly(const struct tls_session *session)
+{
+    bool is_shaking = session->state == STATE_HANDSHAKE;
+    if (session->context->role == TLS_ROLE_CLIENT)
+        return session->is_held || (is_shaking && session->records_captured == 0);
+    if (!session->has_sent)
+        return is_shaking;
+    return negotiated_version(session) == TLS_VERSION_1_2 && (is_shaking || session->is_held);
+}
+
+static void alert_plainly(struct tls_session *session, int alert)
+{
+    tls_alert_append(&session->output, (enum tls_alert)alert);
+    session->own_alert = (int16_t)alert;
+}
+
+/* For failures over which the library says nothing: no shared suite, a wrong signature in TLS 1.2. */
+static enum tls_alert alert_for(int code)
+{
+    switch (code) {
+    case VERSION_ERROR:
+        return TLS_ALERT_PROTOCOL_VERSION;
+    case SIG_VERIFY_E:
+    case VERIFY_SIGN_ERROR:
+    case BAD_PADDING_E:
+        return TLS_ALERT_DECRYPT_ERROR;
+    default:
+        return TLS_ALERT_HANDSHAKE_FAILURE;
+    }
+}
+
+int tls_session_fail_library(struct tls_session *session, int code, const char *what, struct why *why)
+{
+    char alerts[96] = "";
+    int received = tls_session_alert_received(session), sent = tls_session_alert_sent(session);
+    bool was_dropped = session->is_held && session->records_captured > 1; /* the library's alert, with the flight */
+    bool is_plain = can_alert_plainly(session);
+    end(session);
+    if (is_plain && received == TLS_ALERT_ABSENT && (sent == TLS_ALERT_ABSENT || was_dropped)) {
+        sent = sent != TLS_ALERT_ABSENT ? sent : (int)alert_for(code);
+        alert_plainly(session, sent);
+    }
+    if (received != TLS_ALERT_ABSENT)
+        snprintf(alerts, sizeof(alerts), ", alert received: %s (%d)", tls_alert_name(received), received);
+    else if (sent != TLS_ALERT_ABSENT)
+        snprintf(alerts, sizeof(alerts), ", alert sent: %s (%d)", tls_alert_name(sent), sent);
+    return why_fail(why, ERROR_TLS, "%s: %s (%d)%s", what, tls_library_error_text(code), code, alerts);
 }
 
 static unsigned negotiated_group(const struct tls_session *session)
@@ -287,18 +316,15 @@ int tls_session_release(struct tls_session *session)
     return 0;
 }
 
-/* Where our side of the wire is still unencrypted, an alert is readable for the peer as it is. TLS 1.3 servers have
- * switched by then; the library can say close_notify for them and nothing else. A TLS 1.3 client has keys, too, but
- * nothing under them has left: servers take a plain alert there, as from a client that could not derive any. */
+/* A server of TLS 1.3 can say close_notify through the library, and nothing else. */
 void tls_session_refuse(struct tls_session *session, enum tls_alert alert)
 {
     if (session->state == STATE_FAILED)
         return;
-    bool is_plain = session->is_held && (session->context->role == TLS_ROLE_CLIENT ||
-                                         negotiated_version(session) == TLS_VERSION_1_2);
+    bool is_plain = session->is_held && can_alert_plainly(session);
     tls_wire_drop_held(session, false);
     if (is_plain)
-        tls_alert_append(&session->output, alert);
+        alert_plainly(session, (int)alert);
     else if (session->state == STATE_OPEN)
         tls_session_close(session);
     session->state = STATE_FAILED;
@@ -342,5 +368,5 @@ int tls_session_alert_received(const struct tls_session *session)
 
 int tls_session_alert_sent(const struct tls_session *session)
 {
-    return alerts_of(session).last_tx.code;
+    return session->own_alert != TLS_ALERT_ABSENT ? session->own_alert : alerts_of(session).last_tx.code;
 }

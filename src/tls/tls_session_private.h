@@ -28,6 +28,7 @@ struct tls_session {
     struct tls_chain chain;
     size_t held_from; /* where in the output the hold begins */
     uint16_t suite, group;
+    int16_t own_alert; /* sent by us in the place of the library; TLS_ALERT_ABSENT: none */
     uint8_t state;            /* enum session_state */
     uint8_t version;          /* enum tls_version, once open */
     uint8_t records_captured; /* records of our own after the capture, but for change_cipher_spec; stops at 255 */

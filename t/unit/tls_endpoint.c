@@ -133,7 +133,8 @@ static struct tls_context *context_of(const struct endpoint_options *options)
 
 static int socket_of(const struct endpoint_options *options)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)number_of(options->port, UINT16_MAX)) };
+    struct sockaddr_in address = { .sin_family = AF_INET };
+    address.sin_port = htons((uint16_t)number_of(options->port, UINT16_MAX));
     socklen_t length = sizeof(address);
     int made = socket(AF_INET, SOCK_STREAM, 0), accepted;
     if (inet_pton(AF_INET, options->address, &address.sin_addr) != 1 || made < 0)

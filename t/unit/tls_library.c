@@ -132,6 +132,54 @@ static void an_idle_session_is_small(void **state)
 }
 #endif
 
+/* INV-8: the library keeps to what it was told; were it not to, the session would. Here the settings are changed
+ * under its feet, once it is too late for the library. */
+static void what_was_negotiated_is_compared_with_the_settings(void **state)
+{
+    struct identity *identities = *state;
+    for (int i = 0; i < 4; i++) {
+        struct pair pair;
+        PAIR_INIT(&pair, .server = &identities[0], .version = TLS_VERSION_1_3, .groups = "P-256",
+                  .suites = "TLS_AES_128_GCM_SHA256");
+        struct tls_settings *settings = &pair.client_context->settings;
+        if (i == 1)
+            settings->suites[0] = 0x1302;
+        else if (i == 2)
+            settings->groups[0] = 29;
+        else if (i == 3)
+            settings->minimum = settings->maximum = TLS_VERSION_1_2;
+        assert_int_equal(pair_complete(&pair), i == 0);
+        assert_int_equal(pair.client_progress, i == 0 ? TLS_DONE : TLS_FAILED);
+        if (i > 0)
+            assert_int_equal(tls_session_release(pair.client), ERROR_STATE);
+        pair_fini(&pair);
+    }
+}
+
+/* The callback by itself: without a session, for a second chain, for none where one is required. */
+static void a_capture_is_made_once_and_not_of_nothing(void **state)
+{
+    struct identity *identities = *state;
+    struct pair pair;
+    WOLFSSL_BUFFER_INFO certificate = { (unsigned char *)(uintptr_t)identities[1].chain[0].data,
+                                        (unsigned)identities[1].chain[0].length };
+    WOLFSSL_X509_STORE_CTX store;
+    memset(&store, 0, sizeof(store));
+    PAIR_INIT(&pair, .server = &identities[0], .client_auth = CLIENT_AUTH_REQUIRE);
+    assert_int_equal(tls_session_capture(1, &store), 0);
+    store.userCtx = pair.server;
+    assert_int_equal(tls_session_capture(1, &store), 0);
+    assert_false(tls_session_has_chain(pair.server));
+    store.totalCerts = 1;
+    store.certs = &certificate;
+    assert_int_equal(tls_session_capture(0, &store), 1);
+    assert_true(tls_session_is_held(pair.server));
+    assert_int_equal(tls_session_capture(1, &store), 0);
+    expect_chain(pair.server, identities[1].chain, 1);
+    assert_int_equal(tls_session_capture(1, &store), 0);
+    pair_fini(&pair);
+}
+
 /* --- canaries --- */
 
 /* The library compares EC keys wrongly: why credentials are proven by a handshake. When it dies, the proof is still
@@ -218,6 +266,8 @@ int main(void)
 #ifdef TRELAY_WOLFSSL_STATIC
         cmocka_unit_test(an_idle_session_is_small),
 #endif
+        cmocka_unit_test(what_was_negotiated_is_compared_with_the_settings),
+        cmocka_unit_test(a_capture_is_made_once_and_not_of_nothing),
         cmocka_unit_test(canary_a_foreign_ec_key_passes_the_library),
         cmocka_unit_test(canary_the_callback_sees_every_certificate_and_the_leaf_last),
         cmocka_unit_test(canary_chains_of_ten_certificates_are_too_long),

@@ -230,6 +230,8 @@ static void a_foreign_certificate_is_refused(void **state)
         assert_int_equal(peer_run(peer, session, true, &why), TLS_FAILED);
         assert_string_not_equal(why.text, "");
         assert_int_equal(peer_certificates(peer), is_server ? 0 : all->ec.count);
+        assert_int_not_equal(tls_session_alert_sent(session), TLS_ALERT_ABSENT);
+        assert_int_equal(peer_alert(peer), tls_session_alert_sent(session)); /* held or not, an alert leaves */
         tls_session_free(session);
         peer_free(peer);
     }

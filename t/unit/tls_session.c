@@ -156,6 +156,58 @@ static void nothing_leaves_a_client_before_the_verdict(void **state)
     }
 }
 
+/* Output of before the capture is not part of the hold, wherever the caller is with sending it. */
+static void what_was_said_before_the_capture_may_still_leave(void **state)
+{
+    struct identities *all = identities_of(state);
+    for (enum tls_version version = TLS_VERSION_1_2; version < TLS_VERSION_COUNT; version++) {
+        struct pair pair;
+        PAIR_INIT(&pair, .server = &all->ec, .client = &all->client, .version = version,
+                  .client_auth = CLIENT_AUTH_REQUIRE);
+        tls_session_handshake(pair.client, SLICE_ABSENT, NULL);
+        size_t length = tls_session_output(pair.client).length;
+        tls_session_handshake(pair.server, tls_session_output(pair.client), NULL);
+        tls_session_handshake(pair.client, tls_session_output(pair.server), NULL);
+        assert_true(tls_session_is_held(pair.client));
+        assert_int_equal(tls_session_output(pair.client).length, length);
+        tls_session_sent(pair.client, length);
+        assert_int_equal(tls_session_output(pair.client).length, 0);
+        tls_session_sent(pair.server, tls_session_output(pair.server).length);
+        assert_true(pair_complete(&pair));
+        pair_fini(&pair);
+    }
+}
+
+/* A failure while output is held: the held flight, with our certificate in it, never leaves. */
+static void a_failure_while_held_drops_what_was_held(void **state)
+{
+    struct identities *all = identities_of(state);
+    for (enum tls_version version = TLS_VERSION_1_2; version < TLS_VERSION_COUNT; version++) {
+        struct pair pair;
+        struct buffer plain = BUFFER_EMPTY;
+        PAIR_INIT(&pair, .server = &all->ec, .client = &all->client, .version = version,
+                  .client_auth = CLIENT_AUTH_REQUIRE);
+        pair_run(&pair);
+        assert_true(tls_session_is_held(pair.client));
+        if (version == TLS_VERSION_1_2) {
+            assert_int_equal(tls_session_handshake(pair.client, SLICE_LITERAL("\x17\x03\x03\x00\x05hello"), NULL),
+                             TLS_FAILED);
+        } else { /* the client is through: what comes is kept, until it is too much */
+            static char much[70000];
+            assert_int_equal(tls_session_handshake(pair.client, slice_of(much, sizeof(much)), NULL), TLS_FAILED);
+        }
+        assert_false(tls_session_is_held(pair.client));
+        assert_true(tls_session_output(pair.client).length < 50); /* an alert at most */
+        if (version == TLS_VERSION_1_2) { /* which the server can read, though the keys of the flight never came */
+            assert_int_equal(tls_session_handshake(pair.server, tls_session_output(pair.client), NULL), TLS_FAILED);
+            assert_int_equal(tls_session_alert_received(pair.server), tls_session_alert_sent(pair.client));
+        }
+        assert_int_equal(tls_session_release(pair.client), ERROR_STATE);
+        buffer_free(&plain);
+        pair_fini(&pair);
+    }
+}
+
 /* A server's plain text waits for the verdict on the client, and what the client sent early is not lost. */
 static void a_server_reads_nothing_before_the_verdict(void **state)
 {
@@ -393,9 +445,41 @@ static void close_notify_ends_a_connection_and_only_it(void **state)
         assert_true(slice_equal(buffer_slice(&plain), SLICE_LITERAL("last")));
         assert_int_equal(tls_session_read(pair.server, SLICE_LITERAL("after"), &plain, NULL), ERROR_CLOSED);
         assert_int_equal(plain.length, 4);
+        assert_int_equal(tls_session_write(pair.server, SLICE_LITERAL("x"), NULL), ERROR_STATE);
         tls_session_close(pair.server);
         assert_int_equal(tls_session_read(pair.client, tls_session_output(pair.server), &plain, NULL), ERROR_CLOSED);
         buffer_free(&plain);
+        pair_fini(&pair);
+    }
+}
+
+static void what_follows_close_notify_is_ignored_whatever_its_length(void **state)
+{
+    struct identities *all = identities_of(state);
+    struct pair pair;
+    static char noise[100000];
+    struct buffer plain = BUFFER_EMPTY, input = BUFFER_EMPTY;
+    PAIR_INIT(&pair, .server = &all->ec);
+    assert_true(pair_complete(&pair));
+    tls_session_close(pair.client);
+    buffer_append_slice(&input, tls_session_output(pair.client));
+    buffer_append(&input, noise, sizeof(noise));
+    assert_int_equal(tls_session_read(pair.server, buffer_slice(&input), &plain, NULL), ERROR_CLOSED);
+    assert_int_equal(plain.length, 0);
+    buffer_free(&plain);
+    buffer_free(&input);
+    pair_fini(&pair);
+}
+
+/* Encrypted records of the client's flight may begin with any byte: none is taken for a certificate message. */
+static void no_certificate_is_seen_where_none_was_asked_for(void **state)
+{
+    struct identities *all = identities_of(state);
+    for (int i = 0; i < 300; i++) {
+        struct pair pair;
+        PAIR_INIT(&pair, .server = &all->ec, .client = &all->client, .version = TLS_VERSION_1_2);
+        assert_true(pair_complete(&pair));
+        check_facts(&pair, TLS_VERSION_1_2, false, false);
         pair_fini(&pair);
     }
 }
@@ -465,6 +549,15 @@ static void what_a_peer_sends_before_the_verdict_is_limited(void **state)
     }
     assert_int_equal(pair.server_progress, TLS_FAILED);
     assert_true(sent <= 96 * 1024);
+    pair_fini(&pair);
+    /* The same in one piece with the end of the handshake. */
+    PAIR_INIT(&pair, .server = &all->ec, .client = &all->client, .version = TLS_VERSION_1_3,
+              .client_auth = CLIENT_AUTH_REQUIRE);
+    pair_run(&pair);
+    assert_int_equal(tls_session_release(pair.client), 0);
+    for (sent = 0; sent < 100000; sent += sizeof(text))
+        assert_int_equal(tls_session_write(pair.client, slice_of(text, sizeof(text)), NULL), 0);
+    assert_int_equal(tls_session_handshake(pair.server, tls_session_output(pair.client), NULL), TLS_FAILED);
     pair_fini(&pair);
 }
 
@@ -626,6 +719,8 @@ int main(void)
         cmocka_unit_test(every_combination_completes),
         cmocka_unit_test(chains_are_captured_at_any_length),
         cmocka_unit_test(nothing_leaves_a_client_before_the_verdict),
+        cmocka_unit_test(what_was_said_before_the_capture_may_still_leave),
+        cmocka_unit_test(a_failure_while_held_drops_what_was_held),
         cmocka_unit_test(a_server_reads_nothing_before_the_verdict),
         cmocka_unit_test(a_refused_peer_gets_an_alert_and_no_certificate),
         cmocka_unit_test(a_refused_client_is_told),
@@ -636,6 +731,8 @@ int main(void)
         cmocka_unit_test(many_records_in_one_segment_are_drained),
         cmocka_unit_test(one_message_is_one_record),
         cmocka_unit_test(close_notify_ends_a_connection_and_only_it),
+        cmocka_unit_test(what_follows_close_notify_is_ignored_whatever_its_length),
+        cmocka_unit_test(no_certificate_is_seen_where_none_was_asked_for),
         cmocka_unit_test(a_changed_record_breaks_the_connection),
         cmocka_unit_test(garbage_is_refused_in_both_roles),
         cmocka_unit_test(what_a_peer_sends_before_the_verdict_is_limited),

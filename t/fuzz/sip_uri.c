@@ -6,8 +6,8 @@
 
 static void check_parts(const struct sip_uri *uri, struct slice input)
 {
-    const struct slice parts[] = { uri->text, uri->scheme_text, uri->user, uri->password, uri->host_port, uri->host.text,
-        uri->headers, uri->transport_text, uri->maddr, uri->method, uri->user_type, uri->ttl };
+    const struct slice parts[] = { uri->text, uri->scheme_text, uri->user, uri->password, uri->host_port,
+        uri->host.text, uri->headers, uri->transport_text, uri->maddr, uri->method, uri->user_type, uri->ttl };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
         MUST(is_within(parts[i], input));
     MUST(uri->scheme != SIP_URI_NONE);

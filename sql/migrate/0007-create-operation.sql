@@ -99,7 +99,7 @@ COMMENT ON COLUMN trelay.connection.tls_version IS 'The negotiated TLS version.'
 COMMENT ON COLUMN trelay.connection.cipher IS 'The negotiated cipher suite.';
 COMMENT ON COLUMN trelay.connection.peer_subject IS 'Subject of the peer''s certificate.';
 COMMENT ON COLUMN trelay.connection.peer_issuer IS 'Issuer of the peer''s certificate.';
-COMMENT ON COLUMN trelay.connection.peer_sans IS 'Subject alternative names of the peer''s certificate ("DNS:biloxi.example", "URI:sip:biloxi.example").';
+COMMENT ON COLUMN trelay.connection.peer_sans IS 'Subject alternative names of the peer''s certificate ("uri:sip:biloxi.example", "dns:biloxi.example").';
 COMMENT ON COLUMN trelay.connection.peer_serial IS 'Serial number of the peer''s certificate, hexadecimal.';
 COMMENT ON COLUMN trelay.connection.peer_sha256 IS 'SHA-256 of the peer''s certificate.';
 COMMENT ON COLUMN trelay.connection.peer_not_before IS 'Start of validity of the peer''s certificate.';
@@ -232,10 +232,47 @@ CREATE FUNCTION trelay.finish_command(command_id bigint, is_success boolean, res
            WHERE id = command_id AND done_at IS NULL $$;
 COMMENT ON FUNCTION trelay.finish_command(bigint, boolean, text) IS 'For daemons: says what came of a command, once.';
 
+-- What daemons report comes as JSON, one array of objects with the names of columns.
+CREATE FUNCTION trelay.sync_connections(node text, changed jsonb, gone text[]) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    AS $$
+    DELETE FROM trelay.connection AS c WHERE c.node = sync_connections.node AND c.id = ANY (gone);
+    DELETE FROM trelay.connection AS c USING jsonb_to_recordset(changed) AS r (id text) WHERE c.node = sync_connections.node AND c.id = r.id;
+    INSERT INTO trelay.connection SELECT r.* FROM jsonb_populate_recordset(NULL::trelay.connection, changed) AS r;
+    $$;
+COMMENT ON FUNCTION trelay.sync_connections(text, jsonb, text[]) IS 'For daemons: writes changed connections of a node and removes those that are gone.';
+
+CREATE FUNCTION trelay.report_problems(node text, problems jsonb) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    AS $$
+    DELETE FROM trelay.node_problem AS p WHERE p.node = report_problems.node
+       AND NOT EXISTS (SELECT FROM jsonb_to_recordset(problems) AS r (table_name text, row_name text, reason text)
+                        WHERE (r.table_name, r.row_name, r.reason) = (p.table_name, p.row_name, p.reason));
+    INSERT INTO trelay.node_problem (node, table_name, row_name, reason)
+        SELECT DISTINCT report_problems.node, r.table_name, r.row_name, r.reason
+          FROM jsonb_to_recordset(problems) AS r (table_name text, row_name text, reason text)
+         WHERE NOT EXISTS (SELECT FROM trelay.node_problem AS p
+                            WHERE (p.node, p.table_name, p.row_name, p.reason) = (report_problems.node, r.table_name, r.row_name, r.reason));
+    $$;
+COMMENT ON FUNCTION trelay.report_problems(text, jsonb) IS 'For daemons: these, and no others, are the problems of a node now. A problem that stays keeps its since.';
+
+CREATE FUNCTION trelay.report_certificates(node text, certificates jsonb) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+    AS $$
+    DELETE FROM trelay.loaded_certificate AS c WHERE c.node = report_certificates.node;
+    INSERT INTO trelay.loaded_certificate
+        SELECT report_certificates.node, r.table_name, r.row_name, r.sha256, r.subject, r.issuer, r.serial,
+               to_timestamp(r.not_before), to_timestamp(r.not_after)
+          FROM jsonb_to_recordset(certificates) AS r (table_name text, row_name text, sha256 text, subject text, issuer text,
+               serial text, not_before bigint, not_after bigint);
+    $$;
+COMMENT ON FUNCTION trelay.report_certificates(text, jsonb) IS 'For daemons: these are the certificates a node has loaded now; dates in seconds since 1970.';
+
 REVOKE ALL ON FUNCTION trelay.tls_reload(trelay.reload_mode, text), trelay.close_connection(text, text),
     trelay.finish_command(bigint, boolean, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION trelay.tls_reload(trelay.reload_mode, text), trelay.close_connection(text, text) TO trelay_admin;
-GRANT EXECUTE ON FUNCTION trelay.finish_command(bigint, boolean, text) TO trelay_daemon;
+GRANT EXECUTE ON FUNCTION trelay.finish_command(bigint, boolean, text), trelay.sync_connections(text, jsonb, text[]),
+    trelay.report_problems(text, jsonb), trelay.report_certificates(text, jsonb) TO trelay_daemon;
 GRANT SELECT ON trelay.node, trelay.connection, trelay.node_problem, trelay.loaded_certificate, trelay.command TO trelay_reader, trelay_daemon;
 GRANT INSERT, UPDATE, DELETE ON trelay.node, trelay.connection, trelay.node_problem, trelay.loaded_certificate TO trelay_daemon;
 GRANT DELETE ON trelay.node TO trelay_admin;

@@ -57,6 +57,8 @@ my %refused = (
         ["name, domain, level, pins", "'x', 'a.example', 'chain', '{NULL}'", 'outbound_policy_pins_one_to_four_ck'],
         ["name, domain, level, pins", "'x', 'a.example', 'chain', '{abc}'", 'fingerprint_ck'],
         ["name, domain, level, pins", "'x', 'a.example', 'chain', array_fill('$pin'::text, '{5}')", 'outbound_policy_pins_one_to_four_ck'],
+        ["name, domain, level, pins", "'x', 'a.example', 'encrypt', '{$pin}'", 'outbound_policy_pins_need_validation_ck'],
+        ["name, domain, level, crl", "'x', 'a.example', 'encrypt', 'hard'", 'outbound_policy_hard_revocation_needs_validation_ck'],
         ["name, domain, level, next_hop", "'x', 'a.example', 'encrypt', '{}'", 'outbound_policy_next_hop_one_to_sixteen_ck'],
         ["name, domain, level, next_hop", "'x', 'a.example', 'encrypt', '{biloxi.example:5061}'", 'endpoint_ck'],
         ["name, domain, level, ciphers", "'x', 'a.example', 'encrypt', ''", 'outbound_policy_ciphers_ck'],

@@ -7,7 +7,7 @@ COMMENT ON TYPE trelay.level IS 'How far a next hop must prove itself, stricter 
 CREATE TYPE trelay.revocation AS ENUM ('off', 'soft', 'hard');
 COMMENT ON TYPE trelay.revocation IS 'How revocation is checked. off: not. soft: a revoked certificate is refused, no answer is no objection. hard: no answer is a refusal.';
 CREATE TYPE trelay.eku_mode AS ENUM ('tls-role', 'either', 'sip5924');
-COMMENT ON TYPE trelay.eku_mode IS 'Which extended key usage the peer needs. tls-role: that of its TLS role (serverAuth or clientAuth; sipDomain, any, or no extension also serve). either: serverAuth serves for a client as well, and the reverse. sip5924: as RFC 5924 section 5 asks.';
+COMMENT ON TYPE trelay.eku_mode IS 'Which extended key usage the peer needs. tls-role: that of its TLS role (serverAuth or clientAuth; sipDomain, any, or no extension also serve). either: tls-role, and serverAuth serves for a client as well, never the reverse. sip5924: as RFC 5924 section 5 asks.';
 CREATE TYPE trelay.tls_version AS ENUM ('1.2', '1.3');
 COMMENT ON TYPE trelay.tls_version IS 'TLS versions that trelay speaks.';
 CREATE TYPE trelay.upgrade AS ENUM ('never', 'idle');
@@ -29,14 +29,14 @@ CREATE DOMAIN trelay.domain_name AS text
         (VALUE COLLATE "C" ~ '^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?$')
     CONSTRAINT domain_name_length_ck CHECK (length(VALUE) BETWEEN 1 AND 253)
     CONSTRAINT domain_name_lower_case_ck CHECK (VALUE COLLATE "C" !~ '[A-Z]')
-    CONSTRAINT domain_name_no_address_ck CHECK (VALUE COLLATE "C" !~ '(^|\.)[0-9]+\.?$')
+    CONSTRAINT domain_name_no_address_ck CHECK (VALUE COLLATE "C" !~ '(^|\.)([0-9]+|0[xX][0-9A-Fa-f]*)\.?$')
     CONSTRAINT domain_name_no_trailing_dot_ck CHECK (VALUE COLLATE "C" !~ '\.$');
 COMMENT ON DOMAIN trelay.domain_name IS 'A domain name as it is compared: A-labels (xn--...), lower case, no trailing dot. What is not in this form is refused, never repaired; trelay.normal_domain() shows the right form.';
 COMMENT ON CONSTRAINT domain_name_ascii_ck ON DOMAIN trelay.domain_name IS 'Only visible ASCII: write an internationalised name with A-labels (xn--...).';
 COMMENT ON CONSTRAINT domain_name_labels_ck ON DOMAIN trelay.domain_name IS 'Labels of letters, digits, underscores and inner hyphens, 1 to 63 long, parted by single dots.';
 COMMENT ON CONSTRAINT domain_name_length_ck ON DOMAIN trelay.domain_name IS 'At most 253 characters, and never empty: leave the column NULL instead.';
 COMMENT ON CONSTRAINT domain_name_lower_case_ck ON DOMAIN trelay.domain_name IS 'Lower case only, so that one name has one spelling.';
-COMMENT ON CONSTRAINT domain_name_no_address_ck ON DOMAIN trelay.domain_name IS 'The last label is not a number: that would be an IP address.';
+COMMENT ON CONSTRAINT domain_name_no_address_ck ON DOMAIN trelay.domain_name IS 'The last label is not a number, decimal or 0x...: that would be an IP address.';
 COMMENT ON CONSTRAINT domain_name_no_trailing_dot_ck ON DOMAIN trelay.domain_name IS 'No dot at the end.';
 
 CREATE FUNCTION trelay.is_domain_pattern(pattern text) RETURNS boolean

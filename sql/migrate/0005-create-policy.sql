@@ -109,6 +109,9 @@ CREATE TABLE trelay.outbound_policy (
     CONSTRAINT outbound_policy_address_not_mapped_ck CHECK (NOT address <<= '::ffff:0:0/96'::inet),
     CONSTRAINT outbound_policy_trust_set_needed_for_validation_ck
         CHECK (level IN ('none', 'encrypt') OR trust_set IS NOT NULL OR pins IS NOT NULL),
+    CONSTRAINT outbound_policy_pins_need_validation_ck CHECK (pins IS NULL OR level IN ('chain', 'domain')),
+    CONSTRAINT outbound_policy_hard_revocation_needs_validation_ck
+        CHECK (level IN ('chain', 'domain') OR 'hard' NOT IN (crl, ocsp)),
     CONSTRAINT outbound_policy_sni_not_without_send_sni_ck CHECK (send_sni OR sni IS NULL),
     CONSTRAINT outbound_policy_tls_min_not_above_tls_max_ck CHECK (tls_min <= tls_max),
     CONSTRAINT outbound_policy_ciphers_ck CHECK (ciphers COLLATE "C" ~ '^[A-Za-z0-9_:, -]{1,255}$'),
@@ -131,7 +134,7 @@ COMMENT ON COLUMN trelay.outbound_policy.level IS 'How far the next hop must pro
 COMMENT ON COLUMN trelay.outbound_policy.expected_domain IS 'For level domain: the identity the certificate must have; NULL: the next hop''s domain.';
 COMMENT ON COLUMN trelay.outbound_policy.certificate IS 'The client certificate we present; NULL: none.';
 COMMENT ON COLUMN trelay.outbound_policy.send_sni IS 'Send a server name (SNI).';
-COMMENT ON COLUMN trelay.outbound_policy.sni IS 'The server name sent; NULL: the expected domain, else the next hop''s name.';
+COMMENT ON COLUMN trelay.outbound_policy.sni IS 'The server name sent; NULL: the expected domain, else the next hop''s domain.';
 COMMENT ON COLUMN trelay.outbound_policy.trust_set IS 'The trust anchors for this next hop, and no others.';
 COMMENT ON COLUMN trelay.outbound_policy.pins IS 'The next hop''s certificate must be one of these.';
 COMMENT ON COLUMN trelay.outbound_policy.eku_mode IS 'Which extended key usage the next hop''s certificate needs.';
@@ -166,6 +169,8 @@ COMMENT ON CONSTRAINT outbound_policy_trust_set_fk ON trelay.outbound_policy IS 
 COMMENT ON CONSTRAINT outbound_policy_exactly_one_match_ck ON trelay.outbound_policy IS 'Exactly one of domain, address, source_domain, peer, is_default.';
 COMMENT ON CONSTRAINT outbound_policy_address_not_mapped_ck ON trelay.outbound_policy IS 'Write IPv4 networks as IPv4, not as ::ffff:...';
 COMMENT ON CONSTRAINT outbound_policy_trust_set_needed_for_validation_ck ON trelay.outbound_policy IS 'Levels chain and domain need trust_set or pins: there is nothing else to validate against.';
+COMMENT ON CONSTRAINT outbound_policy_pins_need_validation_ck ON trelay.outbound_policy IS 'pins need level chain or domain: below, nothing is compared.';
+COMMENT ON CONSTRAINT outbound_policy_hard_revocation_needs_validation_ck ON trelay.outbound_policy IS 'crl = hard and ocsp = hard need level chain or domain: below, nothing is checked.';
 COMMENT ON CONSTRAINT outbound_policy_sni_not_without_send_sni_ck ON trelay.outbound_policy IS 'sni names what is sent; with send_sni false nothing is.';
 COMMENT ON CONSTRAINT outbound_policy_tls_min_not_above_tls_max_ck ON trelay.outbound_policy IS 'tls_min is not above tls_max.';
 COMMENT ON CONSTRAINT outbound_policy_ciphers_ck ON trelay.outbound_policy IS 'Names of suites parted by ":", at most 255 characters.';

@@ -66,8 +66,8 @@ CREATE VIEW trelay.problem (severity, table_name, row_name, problem, node, since
     SELECT 'warning', 'outbound_policy', o.name, format('expected_domain %s has no effect at level %s unless a flag raises it', o.expected_domain, o.level), NULL, NULL
       FROM trelay.outbound_policy AS o WHERE o.enabled AND o.expected_domain IS NOT NULL AND o.level <> 'domain'
     UNION ALL
-    SELECT 'warning', 'outbound_policy', o.name, 'pins or trust set have no effect at level ' || o.level || ' unless a flag raises it', NULL, NULL
-      FROM trelay.outbound_policy AS o WHERE o.enabled AND o.level IN ('none', 'encrypt') AND (o.pins IS NOT NULL OR o.trust_set IS NOT NULL)
+    SELECT 'warning', 'outbound_policy', o.name, format('trust set %s has no effect at level %s unless a flag raises it', o.trust_set, o.level), NULL, NULL
+      FROM trelay.outbound_policy AS o WHERE o.enabled AND o.level IN ('none', 'encrypt') AND o.trust_set IS NOT NULL
     UNION ALL
     SELECT 'warning', 'outbound_policy', o.name, 'initial_only has no effect below level domain', NULL, NULL
       FROM trelay.outbound_policy AS o WHERE o.enabled AND o.initial_only AND o.level <> 'domain'

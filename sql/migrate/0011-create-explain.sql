@@ -93,10 +93,14 @@ BEGIN
     END IF;
     FOREACH step IN ARRAY steps LOOP
         IF step = 'none' THEN
-            reason := 'no-policy';
-            detail := 'the flag lookup=none asks for no row, and without a row nothing is relayed';
-            RETURN NEXT;
-            RETURN;
+            -- No row, flags alone: they must ask for validation, and find nothing to lower.
+            row.level := 'encrypt';
+            row.send_sni := true;
+            row.weaken := 'refused';
+            row.trust_flag := 'allowed';
+            row.crl := 'off';
+            row.ocsp := 'off';
+            EXIT;
         ELSIF step = 'addr' AND address IS NULL THEN
             action := 'needs-address';
             reason := 'none';
@@ -117,7 +121,7 @@ BEGIN
         END CASE;
         EXIT WHEN row.name IS NOT NULL;
     END LOOP;
-    IF row.name IS NULL THEN
+    IF row.level IS NULL THEN
         reason := 'no-policy';
         detail := format('no enabled row matches (looked up %s)', array_to_string(steps, ', '));
         RETURN NEXT;
@@ -146,8 +150,8 @@ BEGIN
     ELSIF given ? 'tls' AND level = 'none' THEN
         level := 'encrypt';
     END IF;
-    IF given ? 'no-verify' THEN
-        IF array_position(rank, level) > 2 AND row.weaken <> 'allowed' THEN
+    IF given ? 'no-verify' AND array_position(rank, level) > 2 THEN
+        IF row.weaken <> 'allowed' THEN
             reason := 'weaken-refused';
             detail := format('no-verify asks for less than level %s, and the row''s weaken is refused', level);
             RETURN NEXT;
@@ -155,10 +159,19 @@ BEGIN
         END IF;
         level := 'encrypt';
     END IF;
-    IF transport <> 'tls' THEN
-        action := CASE level WHEN 'none' THEN 'allow' ELSE 'reject' END;
-        reason := CASE level WHEN 'none' THEN 'none' ELSE 'plain-transport' END;
-        detail := CASE level WHEN 'none' THEN NULL ELSE format('level %s needs TLS', level) END;
+    IF row.name IS NULL AND array_position(rank, level) < 3 THEN
+        reason := 'no-policy';
+        detail := 'lookup=none asks for no row; then the flags must ask for validation';
+        RETURN NEXT;
+        RETURN;
+    ELSIF transport <> 'tls' THEN
+        IF level <> 'none' OR given ?| '{cert,sni,ocsp-hard}' THEN
+            reason := 'plain-transport';
+            detail := CASE WHEN level <> 'none' THEN format('level %s needs TLS', level) ELSE 'the flags cert, sni and ocsp-hard need TLS' END;
+        ELSE
+            action := 'allow';
+            reason := 'none';
+        END IF;
         RETURN NEXT;
         RETURN;
     ELSIF level = 'none' THEN
@@ -194,7 +207,7 @@ BEGIN
         END IF;
     END IF;
     IF level IN ('chain', 'domain') THEN
-        pins := row.pins;
+        pins := ARRAY(SELECT DISTINCT pin COLLATE "C" FROM unnest(row.pins) AS pin ORDER BY 1);
         IF reason IS NULL AND trust_set IS NULL AND row.pins IS NULL THEN
             reason := 'unknown-trust-set';
             detail := 'validation needs a trust set and the row has none';
@@ -216,9 +229,16 @@ BEGIN
     END IF;
     sni := CASE WHEN given ? 'sni' THEN given ->> 'sni'
                 WHEN given ? 'no-sni' OR NOT row.send_sni THEN NULL
-                ELSE coalesce(row.sni, expected_domain, next_hop_domain) END;
+                ELSE coalesce(row.sni, expected_domain, row.expected_domain, next_hop_domain) END;
     -- revocation
-    IF level IN ('chain', 'domain') THEN
+    crl := 'off';
+    ocsp := 'off';
+    IF given ? 'ocsp-hard' AND level NOT IN ('chain', 'domain') THEN
+        reason := 'flag-conflict';
+        detail := 'ocsp-hard needs verify-chain or verify-domain here';
+        RETURN NEXT;
+        RETURN;
+    ELSIF level IN ('chain', 'domain') THEN
         crl := CASE WHEN given ? 'crl' AND row.crl = 'off' THEN 'soft' ELSE row.crl::text END;
         ocsp := CASE WHEN given ? 'ocsp-hard' THEN 'hard' WHEN given ? 'ocsp' AND row.ocsp = 'off' THEN 'soft' ELSE row.ocsp::text END;
         IF 'hard' IN (crl, ocsp) THEN

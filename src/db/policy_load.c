@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* policy_load.c - when the policy is read, and what becomes of a reading; see policy_load.h.
+ * One reading (policy_reading.c) at a time. Who asks while one is under way gets another one after it.
+ */
+#include "db/policy_load.h"
+
+#include "base/error.h"
+#include "base/list.h"
+#include "db/policy_material.h"
+#include "db/policy_reading.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { POLL_MS = 10000, DEBOUNCE_MS = 50, CHANNEL_COUNT = 2 };
+
+/* Somebody who waits for a reading. */
+struct waiter {
+    struct list_node node;
+    policy_reload_fn *done;
+    void *arg;
+};
+
+struct policy_loader {
+    struct loop *loop;
+    struct database *database;
+    struct log_scope scope;
+    struct policy_loader_events events;
+    void *arg;
+    struct policy_material *material;
+    struct policy_reading *reading; /* NULL: none under way */
+    uint64_t hash_seed, generation;
+    uint8_t content[DIGEST_SIZE]; /* of the snapshot in force */
+    bool has_content;
+    struct policy_mark mark; /* the version in force */
+    struct policy_mark seen; /* by the poll under way */
+    int64_t confirmed_at_s;
+    uint32_t debounce_ms;
+    struct loop_timer poll, debounce;
+    bool is_wanted; /* another reading, after the one under way or when there is a session */
+    bool is_polling;
+    struct list waiting; /* for the next reading */
+    struct list served;  /* by the one under way */
+};
+
+static void answer_waiters(struct list *waiters, bool is_success, const char *text)
+{
+    struct list_node *node;
+    while ((node = list_take_first(waiters)) != NULL) {
+        struct waiter *waiter = CONTAINER_OF(node, struct waiter, node);
+        waiter->done(waiter->arg, is_success, text);
+        free(waiter);
+    }
+}
+
+static void want_reading(struct policy_loader *loader, uint32_t delay_ms)
+{
+    loader->is_wanted = true;
+    if (loader->reading == NULL && database_is_connected(loader->database) &&
+        !loop_timer_is_running(&loader->debounce))
+        loop_timer_start(loader->loop, &loader->debounce, delay_ms);
+}
+
+/* What is in force is still the database's. */
+static void confirm(struct policy_loader *loader, const struct policy_mark *mark, int64_t at_s)
+{
+    loader->mark = *mark;
+    loader->confirmed_at_s = at_s;
+    loader->events.confirmed(loader->arg, mark->version, loader->confirmed_at_s);
+}
+
+static void fail(struct policy_loader *loader, const struct why *why)
+{
+    log_event(&loader->scope, LOG_LEVEL_WARN, LOG_EVENT_POLICY_STALE, LOG_WHY(why),
+        LOG_SIGNED("confirmed_at", loader->confirmed_at_s));
+    loader->events.failed(loader->arg, why);
+    answer_waiters(&loader->served, false, why->text);
+}
+
+static void log_problems(struct policy_loader *loader, const struct policy_snapshot *snapshot)
+{
+    for (size_t i = 0; i < policy_snapshot_problem_count(snapshot); i++) {
+        struct policy_problem problem = policy_snapshot_problem(snapshot, i);
+        log_event(&loader->scope, LOG_LEVEL_WARN, LOG_EVENT_POLICY_PROBLEM, LOG_STRING("table", problem.kind),
+            LOG_STRING("row", problem.name), LOG_STRING("problem", problem.text));
+    }
+}
+
+static int publish(struct policy_loader *loader, const struct policy_reading_result *result, struct why *why)
+{
+    struct policy_snapshot *snapshot;
+    int rc = policy_builder_finish(result->builder, loader->generation + 1, result->read_at_s, &snapshot, why);
+    if (rc != 0)
+        return rc;
+    loader->generation++;
+    loader->confirmed_at_s = result->read_at_s;
+    loader->mark = result->mark;
+    memcpy(loader->content, result->content, DIGEST_SIZE);
+    loader->has_content = true;
+    struct policy_counts counts = policy_snapshot_counts(snapshot);
+    log_event(&loader->scope, LOG_LEVEL_INFO, LOG_EVENT_POLICY_LOADED, LOG_UNSIGNED("generation", loader->generation),
+        LOG_SIGNED("version", result->mark.version), LOG_UNSIGNED("outbound", counts.outbound),
+        LOG_UNSIGNED("peers", counts.peers), LOG_UNSIGNED("routes", counts.routes),
+        LOG_UNSIGNED("profiles", counts.server_profiles), LOG_UNSIGNED("certificates", counts.credentials),
+        LOG_UNSIGNED("trust_sets", counts.trust_sets), LOG_UNSIGNED("unusable", counts.unusable));
+    log_problems(loader, snapshot);
+    const struct policy_loaded loaded = { .snapshot = snapshot, .version = result->mark.version,
+        .certificates = result->certificates, .made = policy_material_made(loader->material) };
+    loader->events.loaded(loader->arg, &loaded);
+    return 0;
+}
+
+static void on_read(void *arg, const struct policy_reading_result *result, const struct why *failure)
+{
+    struct policy_loader *loader = arg;
+    struct why why = WHY_NONE;
+    bool is_success = result != NULL;
+    loader->reading = NULL;
+    if (result == NULL) {
+        fail(loader, failure);
+    } else if (loader->has_content && memcmp(loader->content, result->content, DIGEST_SIZE) == 0) {
+        policy_builder_free(result->builder);
+        confirm(loader, &result->mark, result->read_at_s);
+    } else if (publish(loader, result, &why) != 0) {
+        fail(loader, &why);
+        is_success = false;
+    }
+    if (is_success) {
+        policy_material_end(loader->material);
+        answer_waiters(&loader->served, true, "");
+    }
+    if (loader->is_wanted)
+        want_reading(loader, loader->debounce_ms);
+}
+
+static void begin_reading(struct policy_loader *loader)
+{
+    struct why why = WHY_NONE;
+    if (loader->reading != NULL || !database_is_connected(loader->database))
+        return;
+    loader->is_wanted = false;
+    while (!list_is_empty(&loader->waiting))
+        list_append(&loader->served, list_take_first(&loader->waiting));
+    policy_material_begin(loader->material);
+    if (policy_reading_begin(loader->database, loader->material, loader->hash_seed, loop_wall_s(loader->loop), on_read,
+            loader, &loader->reading, &why) != 0)
+        fail(loader, &why);
+}
+
+static void on_debounce(void *arg)
+{
+    begin_reading(arg);
+}
+
+static void on_mark(void *arg, const struct database_result *result)
+{
+    struct policy_loader *loader = arg;
+    policy_mark_read(result, 0, &loader->seen);
+}
+
+static void on_polled(void *arg, const struct database_error *error)
+{
+    struct policy_loader *loader = arg;
+    loader->is_polling = false;
+    if (error != NULL) {
+        if (error->code != ERROR_CLOSED)
+            fail(loader, &error->why);
+    } else if (loader->reading == NULL) {
+        if (loader->has_content && policy_mark_equal(&loader->seen, &loader->mark))
+            confirm(loader, &loader->seen, loop_wall_s(loader->loop));
+        else
+            want_reading(loader, 0);
+    }
+}
+
+/* Has anything been committed that we were not told of? */
+static void on_poll(void *arg)
+{
+    struct policy_loader *loader = arg;
+    const struct database_command command = { .sql = policy_mark_query(), .rows = on_mark, .done = on_polled,
+        .arg = loader };
+    if (loader->reading != NULL || loader->is_polling || !database_is_connected(loader->database))
+        return;
+    loader->seen = (struct policy_mark){ .version = 0 };
+    loader->is_polling = database_query(loader->database, &command) == 0;
+}
+
+static void on_connected(void *arg)
+{
+    begin_reading(arg);
+}
+
+static void on_lost(void *arg, const struct why *why)
+{
+    struct policy_loader *loader = arg;
+    loop_timer_stop(loader->loop, &loader->debounce);
+    /* A reading under way has failed with its commands; who waits for the next one waits for the next session. */
+    (void)why;
+}
+
+static void on_notified(void *arg, const char *channel, const char *payload UNUSED)
+{
+    struct policy_loader *loader = arg;
+    if (strcmp(channel, "trelay_policy") == 0)
+        want_reading(loader, loader->debounce_ms);
+    else
+        loader->events.command(loader->arg);
+}
+
+int policy_loader_reload(struct policy_loader *loader, policy_reload_fn *done, void *arg)
+{
+    struct waiter *waiter = calloc(1, sizeof(*waiter));
+    if (waiter == NULL)
+        return ERROR_MEMORY;
+    waiter->done = done;
+    waiter->arg = arg;
+    list_append(&loader->waiting, &waiter->node);
+    want_reading(loader, 0);
+    return 0;
+}
+
+int64_t policy_loader_confirmed_at(const struct policy_loader *loader)
+{
+    return loader->confirmed_at_s;
+}
+
+void policy_loader_start(struct policy_loader *loader)
+{
+    database_start(loader->database);
+}
+
+static int open_database(struct policy_loader *loader, const struct policy_loader_settings *settings, struct why *why)
+{
+    static const char *const channels[CHANNEL_COUNT] = { "trelay_policy", "trelay_command" };
+    const struct database_settings database = { .conninfo = settings->conninfo, .node = settings->node,
+        .channels = channels, .channel_count = CHANNEL_COUNT, .reconnect_min_ms = settings->reconnect_min_ms,
+        .reconnect_max_ms = settings->reconnect_max_ms };
+    const struct database_events events = { .connected = on_connected, .lost = on_lost, .notified = on_notified };
+    return database_new(loader->loop, &database, &events, loader, &loader->scope, &loader->database, why);
+}
+
+int policy_loader_new(struct loop *loop, const struct policy_loader_settings *settings,
+    const struct policy_loader_events *events, void *arg, const struct log_scope *scope,
+    struct policy_loader **loader_r, struct why *why)
+{
+    struct policy_loader *loader = calloc(1, sizeof(*loader));
+    if (loader == NULL)
+        return why_fail(why, ERROR_MEMORY, "no memory");
+    loader->loop = loop;
+    loader->events = *events;
+    loader->arg = arg;
+    loader->hash_seed = settings->hash_seed;
+    loader->debounce_ms = settings->debounce_ms != 0 ? settings->debounce_ms : DEBOUNCE_MS;
+    log_scope_init_child(&loader->scope, scope, NULL, NULL);
+    list_init(&loader->waiting);
+    list_init(&loader->served);
+    loop_timer_init(&loader->poll, on_poll, loader);
+    loop_timer_init(&loader->debounce, on_debounce, loader);
+    int rc = policy_material_new(&loader->material);
+    if (rc == 0)
+        rc = open_database(loader, settings, why);
+    if (rc != 0) {
+        policy_loader_free(loader);
+        return rc;
+    }
+    loop_timer_start_periodic(loop, &loader->poll, settings->poll_every_ms != 0 ? settings->poll_every_ms : POLL_MS);
+    *loader_r = loader;
+    return 0;
+}
+
+void policy_loader_free(struct policy_loader *loader)
+{
+    if (loader == NULL)
+        return;
+    loop_timer_stop(loader->loop, &loader->poll);
+    database_free(loader->database); /* ends the reading under way */
+    loop_timer_stop(loader->loop, &loader->debounce);
+    answer_waiters(&loader->served, false, "the node stops");
+    answer_waiters(&loader->waiting, false, "the node stops");
+    policy_material_free(loader->material);
+    free(loader);
+}

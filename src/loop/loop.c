@@ -153,7 +153,8 @@ void loop_stop(struct loop *loop)
 
 void loop_turn(struct loop *loop, bool may_wait)
 {
-    uv_run(&loop->uv, may_wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    /* Deferred work is something that happens: it is done before the wait, which would then be in vain. */
+    uv_run(&loop->uv, may_wait && !has_deferred(loop) ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     end_turn(loop); /* what timers left, which UV_RUN_ONCE runs last */
 }
 

@@ -7,6 +7,7 @@ libedge_a_SOURCES += \
     src/net/udp.h src/net/udp.c \
     src/net/listener.h src/net/listener.c \
     src/net/stream.h src/net/stream.c \
-    src/net/service_order.h \
-    src/net/resolver.h \
-    src/net/locate.h
+    src/net/service_order.h src/net/service_order.c \
+    src/net/dns_answer.h src/net/dns_answer.c \
+    src/net/resolver.h src/net/resolver.c \
+    src/net/locate.h src/net/locate.c

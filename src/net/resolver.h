@@ -14,6 +14,7 @@
 #include "loop/loop.h"
 #include "net/service_order.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct resolver;
@@ -33,7 +34,7 @@ struct resolver_settings {
 /* One per worker, on its loop. */
 int resolver_new(struct loop *loop, const struct resolver_settings *settings, struct resolver **resolver_r,
     struct why *why) MUST_CHECK;
-/* All questions are cancelled or answered before it. */
+/* All questions are cancelled or answered before it; not within an answer. */
 void resolver_free(struct resolver *resolver);
 
 /* Forgets the cache; questions under way go on. */
@@ -53,6 +54,7 @@ struct resolver_answer {
     enum resolver_status status;
     enum resolver_type type;
     const char *failure; /* when FAILED; static */
+    bool is_silent;      /* when FAILED: a server did not answer in time */
     size_t count;
     union {
         const struct address *addresses;

@@ -85,7 +85,7 @@ size_t service_candidates_from_domain(const struct service_plan *plan, const cha
     struct service_candidate candidates_r[SERVICE_CANDIDATES_MAX]);
 
 /* Sorts in place: priority ascending, within a priority at random by weight (RFC 2782). */
-void service_targets_order(struct service_target *targets, size_t count, service_random_fn *random, void *arg);
+void service_targets_order(struct service_target *targets, size_t count, service_random_fn *draw, void *arg);
 
 /* A single record with target ".": the service is decidedly not there. */
 bool service_targets_refuse(const struct service_target *targets, size_t count);

@@ -15,9 +15,9 @@ static bool normalise_presented(struct slice name, char out[DOMAIN_NAME_SIZE])
     return name_normalise(name, out) == 0;
 }
 
-enum sip_uri identity_sip_uri(struct slice uri, struct slice *host_r)
+enum identity_uri identity_sip_uri(struct slice uri, struct slice *host_r)
 {
-    enum sip_uri kind = SIP_URI_DOMAIN;
+    enum identity_uri kind = SIP_URI_DOMAIN;
     struct slice rest;
     if (slice_starts_with_nocase(uri, SLICE_LITERAL("sip:"))) {
         rest = slice_from(uri, 4);

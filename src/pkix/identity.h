@@ -51,7 +51,7 @@ bool identity_next(struct identity_walk *walk, const struct certificate_facts *f
 bool identity_matches(const struct certificate_facts *facts, const struct identity_rule *rule, const char *domain,
                       struct identity *identity_r);
 
-enum sip_uri {
+enum identity_uri {
     SIP_URI_NOT = 0,   /* another scheme */
     SIP_URI_DOMAIN,    /* no userinfo: it stands for a domain, or would if its host were one */
     SIP_URI_OF_USER,
@@ -59,7 +59,7 @@ enum sip_uri {
 };
 
 /* What a subjectAltName URI is, and the host part of a sip: or sips: one (may be empty or malformed). */
-enum sip_uri identity_sip_uri(struct slice uri, struct slice *host_r);
+enum identity_uri identity_sip_uri(struct slice uri, struct slice *host_r);
 
 /* "uri", "dns", "cn". */
 const char *identity_kind_word(enum identity_kind kind);

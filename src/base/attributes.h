@@ -10,6 +10,12 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+/* For a MUST_CHECK result that changes nothing here; say why beside it. */
+static inline void ignore_result(int result)
+{
+    (void)result;
+}
+
 /* The object that holds MEMBER at address POINTER; needs <stddef.h> and <stdint.h>. */
 #define CONTAINER_OF(pointer, type, member) ((type *)((uintptr_t)(pointer)-offsetof(type, member)))
 

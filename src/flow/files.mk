@@ -1,2 +1,9 @@
 # Sources of src/flow, in libedge.
-libedge_a_SOURCES +=
+libedge_a_SOURCES += \
+    src/flow/mail.h \
+    src/flow/connection_facts.h src/flow/connection_facts.c \
+    src/flow/placement.h src/flow/placement.c \
+    src/flow/flow_pool.h src/flow/flow_pool.c \
+    src/flow/flow_private.h src/flow/flow.c \
+    src/flow/flow_open.c src/flow/flow_accept.c \
+    src/flow/flow_verdict.c src/flow/flow_input.c

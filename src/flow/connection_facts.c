@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* connection_facts.c - counted facts of a connection; see connection_facts.h. */
+#include "flow/connection_facts.h"
+
+#include "base/integer.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct connection_facts *connection_facts_new(void)
+{
+    struct connection_facts *facts = calloc(1, sizeof(*facts));
+    if (facts != NULL)
+        atomic_init(&facts->references, 1);
+    return facts;
+}
+
+struct connection_facts *connection_facts_ref(struct connection_facts *facts)
+{
+    if (facts != NULL)
+        atomic_fetch_add_explicit(&facts->references, 1, memory_order_relaxed);
+    return facts;
+}
+
+void connection_facts_unref(struct connection_facts *facts)
+{
+    if (facts == NULL || atomic_fetch_sub_explicit(&facts->references, 1, memory_order_acq_rel) != 1)
+        return;
+    certificate_facts_free(facts->certificate);
+    free(facts->identities);
+    free(facts);
+}
+
+const char *connection_id_print(struct connection_handle handle, char out[CONNECTION_ID_SIZE])
+{
+    snprintf(out, CONNECTION_ID_SIZE, "%" PRIu32 ".%" PRIu32 ".%" PRIu64, handle.worker, handle.slot,
+        handle.generation);
+    return out;
+}
+
+bool connection_id_parse(struct slice text, struct connection_handle *handle_r)
+{
+    uint64_t parts[3];
+    for (unsigned i = 0; i < 3; i++) {
+        size_t end = i < 2 ? slice_find(text, '.', 0) : text.length;
+        if (integer_parse(slice_first(text, end), i < 2 ? UINT32_MAX : UINT64_MAX, &parts[i]) != 0)
+            return false;
+        text = slice_from(text, end + 1);
+    }
+    *handle_r = (struct connection_handle){ .worker = (uint32_t)parts[0], .slot = (uint32_t)parts[1],
+        .generation = parts[2] };
+    return true;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow.c - one connection: made, published, written to, ended; see flow_private.h. */
+#include "base/error.h"
+#include "flow/flow_private.h"
+
+#include <stdlib.h>
+
+static uint32_t take_slot(struct flow_pool *pool)
+{
+    if (pool->free_slot == NO_SLOT) {
+        uint32_t count = pool->slot_count > 0 ? pool->slot_count * 2 : 64;
+        struct flow_slot *grown = realloc(pool->slots, count * sizeof(*grown));
+        if (grown == NULL)
+            return NO_SLOT;
+        pool->slots = grown;
+        for (uint32_t i = count; i-- > pool->slot_count;) {
+            grown[i] = (struct flow_slot){ .flow = NULL, .next_free = pool->free_slot };
+            pool->free_slot = i;
+        }
+        pool->slot_count = count;
+    }
+    uint32_t slot = pool->free_slot;
+    pool->free_slot = pool->slots[slot].next_free;
+    return slot;
+}
+
+int flow_new(struct flow_pool *pool, struct flow **flow_r)
+{
+    struct flow *flow = calloc(1, sizeof(*flow));
+    uint32_t slot = flow != NULL ? take_slot(pool) : NO_SLOT;
+    if (slot == NO_SLOT) {
+        free(flow);
+        return ERROR_MEMORY;
+    }
+    pool->slots[slot].flow = flow;
+    flow->pool = pool;
+    flow->handle = (struct connection_handle){ .worker = pool->settings.worker, .slot = slot,
+        .generation = ++pool->next_generation };
+    list_init(&flow->waiters);
+    list_append(&pool->all, &flow->all);
+    list_append(&pool->pending, &flow->pending);
+    flow->pending_since_ms = flow->used_ms = pool_now_ms(pool);
+    flow->opened_at = loop_wall_s(pool->loop);
+    flow->deadline = INT64_MAX;
+    pool->counts.connections++;
+    *flow_r = flow;
+    return 0;
+}
+
+void flow_free(struct flow *flow)
+{
+    if (flow->hello != NULL)
+        client_hello_reader_fini(flow->hello);
+    free(flow->hello);
+    tls_session_free(flow->session);
+    certificate_chain_fini(&flow->chain);
+    connection_facts_unref(flow->facts);
+    buffer_free(&flow->input);
+    free(flow->verdict);
+    free(flow->key);
+    free(flow);
+}
+
+void flow_mark_dirty(struct flow *flow)
+{
+    if (flow->session == NULL || list_holds(&flow->dirty) || tls_session_output(flow->session).length == 0)
+        return;
+    list_append(&flow->pool->dirty, &flow->dirty);
+    loop_defer(flow->pool->loop, &flow->pool->flush);
+}
+
+int flow_flush(struct flow *flow)
+{
+    list_remove(&flow->dirty);
+    if (flow->session == NULL || flow->stream == NULL)
+        return 0;
+    struct slice output = tls_session_output(flow->session);
+    if (output.length == 0)
+        return 0;
+    int rc = stream_write(flow->stream, output);
+    if (rc == 0)
+        tls_session_sent(flow->session, output.length);
+    return rc;
+}
+
+int flow_write(struct flow *flow, struct slice message)
+{
+    if (flow->is_closing || flow->stream == NULL)
+        return ERROR_CLOSED;
+    flow->used_ms = pool_now_ms(flow->pool);
+    if (!flow->is_tls)
+        return stream_write(flow->stream, message);
+    int rc = tls_session_write(flow->session, message, NULL);
+    if (rc == 0)
+        flow_mark_dirty(flow);
+    return rc;
+}
+
+static void give_back_waiters(struct flow *flow, enum reason reason, const struct why *why)
+{
+    struct list_node *node;
+    while ((node = list_take_first(&flow->waiters)) != NULL) {
+        struct placement *placement = CONTAINER_OF(node, struct placement, waiting);
+        flow->waiter_count--;
+        placement->facts = connection_facts_ref(flow->facts);
+        flow_finish(placement, placement->decision, reason, why);
+    }
+    flow->opener = NULL;
+}
+
+static void log_end(struct flow *flow, enum reason reason, const struct why *why)
+{
+    char id[CONNECTION_ID_SIZE];
+    bool was_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
+    log_event(&flow->pool->scope, was_ready ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+        was_ready ? LOG_EVENT_CONNECTION_CLOSED : LOG_EVENT_CONNECTION_FAILED,
+        LOG_STRING("connection", connection_id_print(flow->handle, id)), LOG_ENDPOINT("peer", &flow->peer),
+        LOG_STRING("reason", reason_word(reason)), LOG_STRING("detail", why != NULL ? why->text : NULL));
+}
+
+void flow_end(struct flow *flow, enum reason reason, const struct why *why)
+{
+    struct flow_pool *pool = flow->pool;
+    if (flow->is_closing)
+        return;
+    flow->is_closing = true;
+    log_end(flow, reason, why);
+    bool was_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
+    flow->state = CONNECTION_DEAD;
+    table_remove(&pool->by_key, &flow->by_key);
+    list_remove(&flow->pending);
+    list_remove(&flow->all);
+    pool->slots[flow->handle.slot] = (struct flow_slot){ .flow = NULL, .next_free = pool->free_slot };
+    pool->free_slot = flow->handle.slot;
+    pool->counts.connections--;
+    if (was_ready)
+        pool->counts.closed++;
+    else
+        pool->counts.failed++;
+    if (flow->session != NULL)
+        tls_session_close(flow->session);
+    ignore_result(flow_flush(flow)); /* a last word that the peer may not hear */
+    if (flow->stream != NULL)
+        stream_free(flow->stream);
+    flow->stream = NULL;
+    give_back_waiters(flow, reason, why);
+    if (was_ready)
+        pool->ops->closed(pool->arg, flow->handle, reason);
+    /* Callers up the stack still look at it: it goes when the turn ends. */
+    list_append(&pool->dead, &flow->all);
+    loop_retire(pool->loop, &pool->retire);
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+static void log_ready(struct flow *flow)
+{
+    char id[CONNECTION_ID_SIZE];
+    const struct connection_facts *facts = flow->facts;
+    log_event(&flow->pool->scope, LOG_LEVEL_INFO, LOG_EVENT_CONNECTION_OPENED,
+        LOG_STRING("connection", connection_id_print(flow->handle, id)),
+        LOG_STRING("role", flow->is_accepted ? "accepted" : "opened"), LOG_ENDPOINT("peer", &flow->peer),
+        LOG_STRING("transport", transport_name(facts->transport)),
+        LOG_STRING("tls", flow->is_tls ? tls_version_name(facts->tls_version) : NULL),
+        LOG_STRING("suite", or_null(facts->suite)), LOG_STRING("sni", or_null(facts->server_name)),
+        LOG_STRING("certificate", or_null(facts->credential)),
+        LOG_STRING("level", flow->is_tls ? level_name(facts->verdict.level) : NULL),
+        LOG_STRING("identity", or_null(facts->verdict.matched_name)));
+}
+
+void flow_ready(struct flow *flow)
+{
+    struct list_node *node;
+    struct placement *opener = flow->opener;
+    flow->state = CONNECTION_READY;
+    list_remove(&flow->pending);
+    log_ready(flow);
+    flow->opener = NULL;
+    while (!flow->is_closing && (node = list_take_first(&flow->waiters)) != NULL) {
+        struct placement *placement = CONTAINER_OF(node, struct placement, waiting);
+        flow->waiter_count--;
+        flow_place_on(flow, placement, placement == opener ? DECISION_OPEN : DECISION_JOIN);
+    }
+}
+
+void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error)
+{
+    struct why why;
+    if (os_error != 0)
+        (void)why_fail(&why, ERROR_CLOSED, "%s: %s", stream_end_text(end), strerror(os_error));
+    else
+        (void)why_fail(&why, ERROR_CLOSED, "%s", stream_end_text(end));
+    bool was_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
+    enum reason reason = REASON_CONNECTION_LOST;
+    if (!was_ready && !flow->is_accepted) {
+        flow_pool_back_off(flow->pool, flow->key);
+        reason = flow->state != CONNECTION_DIALING       ? REASON_TLS_FAILED
+            : end == STREAM_END_CONNECT_TIMEOUT          ? REASON_CONNECT_TIMEOUT
+                                                         : REASON_CONNECT_FAILED;
+    }
+    flow_end(flow, reason, &why);
+}

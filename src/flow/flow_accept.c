@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow_accept.c - a connection that a peer made to us: ClientHello, our certificate, handshake, verdict.
+ * In:    an accepted socket. Out: a ready connection whose peer is known as far as it proved itself.
+ * Never: a TLS object before the ClientHello is whole; a certificate of a profile that does not fit; a
+ *        connection that requires a client certificate without a proven one.
+ */
+#include "base/error.h"
+#include "flow/flow_private.h"
+#include "policy/name.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void send_alert(struct flow *flow, enum tls_alert alert)
+{
+    struct buffer bytes = BUFFER_EMPTY;
+    tls_alert_append(&bytes, alert);
+    if (bytes.length > 0 && flow->stream != NULL)
+        ignore_result(stream_write(flow->stream, buffer_slice(&bytes))); /* a courtesy */
+    buffer_free(&bytes);
+}
+
+static const struct policy_credential *choose_credential(const struct server_profile *profile,
+    const struct client_hello *hello)
+{
+    enum tls_version version = client_hello_version(hello, profile->tls_min,
+        profile->tls_max != TLS_VERSION_UNSET ? profile->tls_max : TLS_VERSION_1_3);
+    for (size_t i = 0; i < profile->certificate_count; i++) {
+        const struct policy_credential *credential = profile->certificates[i];
+        if (client_hello_takes_key(hello, tls_credential_key_kind(credential->credential), version))
+            return credential;
+    }
+    return profile->certificate_count > 0 ? profile->certificates[0] : NULL;
+}
+
+static int make_session(struct flow *flow, const struct server_profile *profile,
+    const struct policy_credential *credential, struct why *why)
+{
+    struct tls_settings settings;
+    struct tls_context *context = NULL;
+    tls_settings_init(&settings);
+    settings.client_auth = profile->client_auth;
+    int rc = tls_settings_set_versions(&settings, profile->tls_min, profile->tls_max, why);
+    if (rc == 0 && profile->ciphers != NULL)
+        rc = tls_settings_set_suites(&settings, slice_of_string(profile->ciphers), why);
+    if (rc == 0)
+        rc = tls_context_cache_get(flow->pool->contexts, TLS_ROLE_SERVER, &settings, credential->credential, &context,
+            why);
+    struct tls_session_options options = { 0 };
+    if (flow->facts->server_name[0] != '\0')
+        options.server_name = flow->hello->hello.server_name;
+    if (rc == 0)
+        rc = tls_session_new(context, &options, &flow->session, why);
+    tls_context_unref(context);
+    return rc;
+}
+
+/* The profile is looked up again at the verdict: the snapshot it came from may be gone by then. */
+static const struct server_profile *profile_of(struct flow *flow)
+{
+    const char *name = flow->facts->server_name[0] != '\0' ? flow->facts->server_name : NULL;
+    return policy_server_profile(flow->pool->snapshot, flow->listener, name);
+}
+
+static bool start_tls(struct flow *flow, struct why *why)
+{
+    const struct client_hello *hello = &flow->hello->hello;
+    if (!slice_is_absent(hello->server_name) && name_normalise(hello->server_name, flow->facts->server_name) != 0) {
+        send_alert(flow, TLS_ALERT_UNRECOGNIZED_NAME);
+        (void)why_fail(why, ERROR_SYNTAX, "the server name is no domain name");
+        return false;
+    }
+    const struct server_profile *profile = profile_of(flow);
+    const struct policy_credential *credential =
+        profile != NULL && profile->unusable == NULL ? choose_credential(profile, hello) : NULL;
+    if (credential == NULL) {
+        send_alert(flow, TLS_ALERT_UNRECOGNIZED_NAME);
+        (void)why_fail(why, ERROR_NOT_FOUND, "no usable server profile for listener %s and name \"%s\"", flow->listener,
+            flow->facts->server_name);
+        return false;
+    }
+    (void)slice_to_string(slice_of_string(credential->name), flow->facts->credential,
+        sizeof(flow->facts->credential));
+    memcpy(flow->facts->credential_digest, credential->leaf_digest, DIGEST_SIZE);
+    if (make_session(flow, profile, credential, why) == 0)
+        return true;
+    send_alert(flow, TLS_ALERT_INTERNAL_ERROR);
+    return false;
+}
+
+static void publish(struct flow *flow)
+{
+    struct why why = WHY_NONE;
+    int64_t age = flow->pool->settings.max_age_s;
+    flow->deadline = age > 0 ? flow->opened_at + age : INT64_MAX;
+    if (flow->verdict != NULL && flow->verdict->result == VERDICT_PROVEN &&
+        flow->verdict->chain_not_after < flow->deadline)
+        flow->deadline = flow->verdict->chain_not_after;
+    flow->idle_timeout_s = flow->pool->settings.idle_timeout_s;
+    if (flow_make_facts(flow, &why) != 0) {
+        flow_end(flow, REASON_NO_MEMORY, &why);
+        return;
+    }
+    flow->pool->counts.accepted++;
+    flow_ready(flow);
+}
+
+static bool judge(struct flow *flow, bool is_done)
+{
+    struct why why = WHY_NONE;
+    if (flow->is_judged || (!is_done && !tls_session_has_chain(flow->session)))
+        return true;
+    const struct server_profile *profile = profile_of(flow);
+    int rc = profile != NULL && profile->unusable == NULL
+        ? flow_judge(flow, NULL, profile, &why)
+        : why_fail(&why, ERROR_REFUSED, "the server profile is gone");
+    if (rc == 0)
+        return true;
+    flow_end(flow, flow->verdict != NULL && flow->verdict->reason != REASON_NONE ? flow->verdict->reason
+                                                                                  : REASON_TLS_FAILED,
+        &why);
+    return false;
+}
+
+static void handshake(struct flow *flow, struct slice bytes)
+{
+    struct why why = WHY_NONE;
+    enum tls_progress progress = tls_session_handshake(flow->session, bytes, &why);
+    if (progress != TLS_FAILED) {
+        bool was_judged = flow->is_judged;
+        if (!judge(flow, progress == TLS_DONE))
+            return;
+        if (!was_judged && flow->is_judged && progress == TLS_WANT_INPUT)
+            progress = tls_session_handshake(flow->session, SLICE_ABSENT, &why);
+    }
+    if (progress == TLS_DONE && !judge(flow, true))
+        return;
+    if (progress == TLS_FAILED) {
+        flow_end(flow, REASON_TLS_FAILED, &why);
+        return;
+    }
+    flow_mark_dirty(flow);
+    if (progress != TLS_DONE)
+        return;
+    publish(flow);
+    if (!flow->is_closing)
+        (void)flow_read_tls(flow, SLICE_ABSENT);
+}
+
+static void read_hello(struct flow *flow, struct slice bytes)
+{
+    struct why why = WHY_NONE;
+    switch (client_hello_reader_feed(flow->hello, bytes, &why)) {
+    case CLIENT_HELLO_INCOMPLETE:
+        return;
+    case CLIENT_HELLO_COMPLETE:
+        break;
+    case CLIENT_HELLO_NONE:
+    case CLIENT_HELLO_REFUSED:
+        send_alert(flow, flow->hello->alert);
+        flow_end(flow, REASON_TLS_FAILED, &why);
+        return;
+    }
+    if (!start_tls(flow, &why)) {
+        flow_end(flow, REASON_TLS_FAILED, &why);
+        return;
+    }
+    struct client_hello_reader *hello = flow->hello;
+    flow->hello = NULL;
+    handshake(flow, buffer_slice(&hello->raw));
+    client_hello_reader_fini(hello);
+    free(hello);
+}
+
+void flow_in_bytes(struct flow *flow, struct slice bytes)
+{
+    if (flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING) {
+        if (flow->is_tls)
+            (void)flow_read_tls(flow, bytes);
+        else
+            (void)flow_plain_bytes(flow, bytes);
+    } else if (flow->session != NULL) {
+        handshake(flow, bytes);
+    } else {
+        read_hello(flow, bytes);
+    }
+}
+
+static void on_connected(void *arg)
+{
+    (void)arg;
+}
+
+static void on_received(void *arg, struct slice bytes)
+{
+    flow_in_bytes(arg, bytes);
+}
+
+static void on_drained(void *arg)
+{
+    (void)arg;
+}
+
+static void on_ended(void *arg, enum stream_end end, int os_error)
+{
+    flow_stream_ended(arg, end, os_error);
+}
+
+static const struct stream_handler handler = { .connected = on_connected, .received = on_received,
+    .drained = on_drained, .ended = on_ended };
+
+static uint32_t count_from(const struct flow_pool *pool, const struct address *peer)
+{
+    uint32_t count = 0;
+    list_for_each (node, &pool->all) {
+        const struct flow *flow = CONTAINER_OF(node, struct flow, all);
+        if (flow->is_accepted && address_equal(&flow->peer.address, peer))
+            count++;
+    }
+    return count;
+}
+
+void flow_pool_accept(struct flow_pool *pool, int fd, const struct endpoint *peer, const char *listener, bool is_tls)
+{
+    struct flow *flow = NULL;
+    struct why why = WHY_NONE;
+    bool is_full = pool->is_draining || pool->counts.connections >= pool->settings.max_connections ||
+        (pool->counts.connections >= pool->settings.max_connections_each &&
+            count_from(pool, &peer->address) >= pool->settings.max_connections_each);
+    if (is_full || flow_new(pool, &flow) != 0) {
+        (void)close(fd);
+        return;
+    }
+    flow->is_accepted = true;
+    flow->is_tls = is_tls;
+    flow->peer = *peer;
+    flow->listener = listener;
+    flow->facts = connection_facts_new();
+    flow->hello = is_tls ? calloc(1, sizeof(*flow->hello)) : NULL;
+    flow->state = CONNECTION_HANDSHAKING;
+    if (flow->hello != NULL)
+        client_hello_reader_init(flow->hello);
+    if (flow->facts == NULL || (is_tls && flow->hello == NULL)) {
+        (void)close(fd);
+        flow_end(flow, REASON_NO_MEMORY, &why);
+        return;
+    }
+    if (stream_adopt(&pool->streams, fd, &handler, flow, &flow->stream) != 0) {
+        flow_end(flow, REASON_CONNECT_FAILED, &why);
+        return;
+    }
+    if (!is_tls)
+        publish(flow);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow_open.c - a connection is opened for one requirement: connect, handshake, verdict, publication.
+ * In:    the placement that needs it. Out: a ready connection under its key, or its waiters with the reason.
+ * Never: tried again with less: a failure is this key's alone (INV-20, INV-34).
+ */
+#include "base/error.h"
+#include "flow/flow_private.h"
+
+#include <stdlib.h>
+
+static void fail(struct flow *flow, enum reason reason, const struct why *why)
+{
+    flow_pool_back_off(flow->pool, flow->key);
+    flow_end(flow, reason, why);
+}
+
+static enum reason reason_of_failure(const struct flow *flow, int error)
+{
+    if (error == ERROR_VERDICT && flow->verdict != NULL && flow->verdict->reason != REASON_NONE)
+        return flow->verdict->reason;
+    return error == ERROR_MEMORY ? REASON_NO_MEMORY : REASON_TLS_FAILED;
+}
+
+static int make_settings(const struct requirement_key *key, struct tls_settings *settings, struct why *why)
+{
+    tls_settings_init(settings);
+    int rc = tls_settings_set_versions(settings, (enum tls_version)key->tls_min, (enum tls_version)key->tls_max, why);
+    if (rc == 0 && key->ciphers[0] != '\0')
+        rc = tls_settings_set_suites(settings, slice_of_string(key->ciphers), why);
+    return rc;
+}
+
+static int start_tls(struct flow *flow, struct why *why)
+{
+    const struct requirement *requirement = &flow->opener->requirement;
+    const struct policy_credential *credential = requirement->terms.credential;
+    struct tls_settings settings;
+    struct tls_context *context = NULL;
+    int rc = make_settings(&requirement->key, &settings, why);
+    if (rc == 0)
+        rc = tls_context_cache_get(flow->pool->contexts, TLS_ROLE_CLIENT, &settings,
+            credential != NULL ? credential->credential : NULL, &context, why);
+    struct tls_session_options options = { 0 };
+    if (requirement->key.sni[0] != '\0')
+        options.server_name = slice_of_string(requirement->key.sni);
+    if (rc == 0)
+        rc = tls_session_new(context, &options, &flow->session, why);
+    tls_context_unref(context);
+    return rc;
+}
+
+/* The clock of the certificate's maker and ours may differ a little. */
+enum { CLOCK_SKEW_S = 5 };
+
+/* INV-23: what the connection was dialled for must still be what today's policy would yield: the same anchors and the
+ * same certificate under the same names. NULL when it is not. */
+static const struct connection_key *current_key(const struct flow *flow)
+{
+    const struct policy_snapshot *snapshot = flow->pool->snapshot;
+    const struct requirement *requirement = &flow->opener->requirement;
+    const struct requirement_terms *terms = &requirement->terms;
+    if (terms->generation == policy_snapshot_generation(snapshot))
+        return flow->key;
+    if (terms->trust_set != NULL) {
+        const struct policy_trust_set *now = policy_snapshot_trust_set(snapshot, terms->trust_set->name);
+        if (now == NULL || now->unusable != NULL || memcmp(now->digest, terms->trust_set->digest, DIGEST_SIZE) != 0)
+            return NULL;
+    }
+    if (terms->credential != NULL) {
+        const struct policy_credential *now = policy_snapshot_credential(snapshot, terms->credential->name);
+        if (now == NULL || now->unusable != NULL ||
+            memcmp(now->chain_digest, terms->credential->chain_digest, DIGEST_SIZE) != 0 ||
+            memcmp(now->key_digest, terms->credential->key_digest, DIGEST_SIZE) != 0)
+            return NULL;
+    }
+    return flow->key;
+}
+
+static enum reason may_publish(struct flow *flow)
+{
+    const struct requirement_key *key = &flow->opener->requirement.key;
+    struct tls_session_facts session;
+    int64_t now = loop_wall_s(flow->pool->loop);
+    if (!flow->is_tls)
+        return decide_publish(key, current_key(flow), NULL, NULL, now);
+    if (!flow->is_judged || tls_session_facts(flow->session, &session) != 0)
+        return REASON_TLS_FAILED;
+    struct tls_settings settings;
+    if (make_settings(key, &settings, NULL) != 0)
+        return REASON_TLS_FLOOR;
+    struct handshake_facts handshake = { .is_full_handshake = true, .tls_version = session.version,
+        .is_suite_allowed = session.suite != NULL && session.suite[0] != '\0',
+        .is_captured = flow->chain.count > 0 };
+    return decide_publish(key, current_key(flow), &handshake, flow->verdict, now);
+}
+
+static void publish(struct flow *flow)
+{
+    struct why why = WHY_NONE;
+    enum reason reason = may_publish(flow);
+    if (reason != REASON_NONE) {
+        (void)why_fail(&why, ERROR_VERDICT, "%s", reason_text(reason));
+        fail(flow, reason, &why);
+        return;
+    }
+    flow->deadline =
+        decide_deadline(&flow->opener->requirement, flow->verdict, flow->opened_at, CLOCK_SKEW_S);
+    flow->idle_timeout_s = flow->opener->requirement.terms.idle_timeout_s;
+    if (flow_make_facts(flow, &why) != 0) {
+        flow_end(flow, REASON_NO_MEMORY, &why);
+        return;
+    }
+    flow_ready(flow);
+}
+
+/* Judges as soon as the chain is there; false: the flow was ended. */
+static bool judge(struct flow *flow)
+{
+    struct why why = WHY_NONE;
+    if (flow->is_judged || !tls_session_has_chain(flow->session))
+        return true;
+    flow->state = CONNECTION_VERIFYING;
+    int rc = flow_judge(flow, &flow->opener->requirement, NULL, &why);
+    if (rc == 0) {
+        flow->state = CONNECTION_HANDSHAKING;
+        return true;
+    }
+    enum reason reason = reason_of_failure(flow, rc);
+    if (rc == ERROR_VERDICT)
+        ignore_result(flow_make_facts(flow, NULL)); /* for accounting, as far as there is memory */
+    fail(flow, reason, &why);
+    return false;
+}
+
+static void handshake(struct flow *flow, struct slice bytes)
+{
+    struct why why = WHY_NONE;
+    enum tls_progress progress = tls_session_handshake(flow->session, bytes, &why);
+    if (progress != TLS_FAILED) {
+        bool was_judged = flow->is_judged;
+        if (!judge(flow))
+            return;
+        if (!was_judged && flow->is_judged && progress == TLS_WANT_INPUT)
+            progress = tls_session_handshake(flow->session, SLICE_ABSENT, &why);
+    }
+    if (progress == TLS_FAILED) {
+        fail(flow, REASON_TLS_FAILED, &why);
+        return;
+    }
+    flow_mark_dirty(flow);
+    if (progress != TLS_DONE)
+        return;
+    publish(flow);
+    if (!flow->is_closing)
+        (void)flow_read_tls(flow, SLICE_ABSENT);
+}
+
+void flow_out_bytes(struct flow *flow, struct slice bytes)
+{
+    if (flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING) {
+        if (flow->is_tls)
+            (void)flow_read_tls(flow, bytes);
+        else
+            (void)flow_plain_bytes(flow, bytes);
+        return;
+    }
+    if (flow->is_tls && flow->session != NULL) {
+        handshake(flow, bytes);
+        return;
+    }
+    struct why why;
+    (void)why_fail(&why, ERROR_STATE, "bytes before the connection was ready");
+    fail(flow, REASON_TLS_FAILED, &why);
+}
+
+static void on_connected(void *arg)
+{
+    struct flow *flow = arg;
+    struct why why = WHY_NONE;
+    flow->pending_since_ms = pool_now_ms(flow->pool);
+    list_remove(&flow->pending);
+    list_append(&flow->pool->pending, &flow->pending);
+    if (!flow->is_tls) {
+        publish(flow);
+        return;
+    }
+    flow->state = CONNECTION_HANDSHAKING;
+    if (start_tls(flow, &why) != 0) {
+        fail(flow, REASON_TLS_FAILED, &why);
+        return;
+    }
+    handshake(flow, SLICE_ABSENT);
+}
+
+static void on_received(void *arg, struct slice bytes)
+{
+    flow_out_bytes(arg, bytes);
+}
+
+static void on_drained(void *arg)
+{
+    (void)arg;
+}
+
+static void on_ended(void *arg, enum stream_end end, int os_error)
+{
+    flow_stream_ended(arg, end, os_error);
+}
+
+static const struct stream_handler handler = { .connected = on_connected, .received = on_received,
+    .drained = on_drained, .ended = on_ended };
+
+void flow_open(struct flow_pool *pool, struct placement *placement)
+{
+    struct flow *flow;
+    struct connection_key *key = malloc(sizeof(*key));
+    if (key == NULL || flow_new(pool, &flow) != 0) {
+        free(key);
+        flow_finish(placement, DECISION_OPEN, REASON_NO_MEMORY, NULL);
+        return;
+    }
+    *key = placement->key;
+    flow->key = key;
+    flow->peer = placement->requirement.key.destination;
+    flow->is_tls = placement->requirement.key.transport == TRANSPORT_TLS;
+    flow->is_exclusive = !placement->requirement.terms.may_reuse;
+    flow->opener = placement;
+    flow->state = CONNECTION_DIALING;
+    placement->decision = DECISION_OPEN;
+    list_append(&flow->waiters, &placement->waiting);
+    flow->waiter_count = 1;
+    table_insert(&pool->by_key, &flow->by_key, key->hash);
+    pool->counts.opened++;
+    struct why why = WHY_NONE;
+    struct endpoint local = { .address = placement->requirement.key.local };
+    int rc = stream_connect(&pool->streams, &local, &flow->peer, pool->settings.connect_timeout_ms, &handler, flow,
+        &flow->stream);
+    if (rc != 0) {
+        (void)why_fail(&why, rc, "no connection could be begun: %s", error_text(rc));
+        fail(flow, rc == ERROR_MEMORY ? REASON_NO_MEMORY : REASON_CONNECT_FAILED, &why);
+    }
+}

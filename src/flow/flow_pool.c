@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow_pool.c - the pool of one worker: look-up, decision, time-outs, back-off; see flow_pool.h. */
+#include "flow/flow_pool.h"
+
+#include "base/error.h"
+#include "flow/flow_private.h"
+
+#include <stdlib.h>
+
+enum { VIEW_MAX = 16, TICK_MS = 100, BACKOFF_COUNT_MAX = 65536 };
+/* Of one connection: bytes queued until it counts as congested, bytes never exceeded, unacknowledged time. */
+enum { HIGH_WATER = 256 * 1024, QUEUE_LIMIT = 4 * 1024 * 1024, STALL_MS = 30000 };
+
+/* A key that failed a moment ago (INV-20): its own requests wait, nobody else's. */
+struct backoff {
+    struct table_node node;
+    struct list_node order;
+    int64_t until_ms;
+    struct connection_key key;
+};
+
+static void on_tick(void *arg);
+static void on_turn_end(void *arg);
+static void free_dead(void *arg);
+
+int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, struct net_scratch *scratch,
+    const struct log_scope *scope, struct tls_context_cache *contexts, const struct flow_pool_ops *ops, void *arg, struct flow_pool **pool_r)
+{
+    struct flow_pool *pool = calloc(1, sizeof(*pool));
+    if (pool == NULL)
+        return ERROR_MEMORY;
+    pool->settings = *settings;
+    pool->loop = loop;
+    log_scope_init_child(&pool->scope, scope, NULL, NULL);
+    pool->streams = (struct stream_environment){ .loop = loop, .scratch = scratch, .high_water = HIGH_WATER,
+        .low_water = HIGH_WATER / 4, .queue_limit = QUEUE_LIMIT, .stall_timeout_ms = STALL_MS };
+    pool->contexts = contexts;
+    pool->ops = ops;
+    pool->arg = arg;
+    pool->free_slot = NO_SLOT;
+    list_init(&pool->all);
+    list_init(&pool->pending);
+    list_init(&pool->dirty);
+    list_init(&pool->dead);
+    list_init(&pool->backoff_order);
+    int rc = table_init(&pool->by_key);
+    if (rc == 0)
+        rc = table_init(&pool->backoffs);
+    if (rc == 0)
+        rc = policy_snapshot_empty(&pool->snapshot);
+    loop_timer_init(&pool->timer, on_tick, pool);
+    loop_deferred_init(&pool->flush, on_turn_end, pool);
+    loop_deferred_init(&pool->retire, free_dead, pool);
+    if (rc != 0) {
+        flow_pool_free(pool);
+        return rc;
+    }
+    loop_timer_start_periodic(loop, &pool->timer, TICK_MS);
+    *pool_r = pool;
+    return 0;
+}
+
+static void free_dead(void *arg)
+{
+    struct flow_pool *pool = arg;
+    struct list_node *node;
+    while ((node = list_take_first(&pool->dead)) != NULL)
+        flow_free(CONTAINER_OF(node, struct flow, all));
+}
+
+static void free_backoff(struct flow_pool *pool, struct backoff *backoff)
+{
+    table_remove(&pool->backoffs, &backoff->node);
+    list_remove(&backoff->order);
+    free(backoff);
+}
+
+void flow_pool_free(struct flow_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    while (!list_is_empty(&pool->all))
+        flow_end(CONTAINER_OF(pool->all.head.next, struct flow, all), REASON_SHUTDOWN, NULL);
+    free_dead(pool);
+    while (!list_is_empty(&pool->backoff_order))
+        free_backoff(pool, CONTAINER_OF(pool->backoff_order.head.next, struct backoff, order));
+    loop_timer_stop(pool->loop, &pool->timer);
+    loop_deferred_cancel(&pool->flush);
+    loop_deferred_cancel(&pool->retire);
+    table_fini(&pool->by_key);
+    table_fini(&pool->backoffs);
+    policy_snapshot_unref(pool->snapshot);
+    buffer_free(&pool->plain);
+    free(pool->slots);
+    free(pool);
+}
+
+void flow_pool_set_snapshot(struct flow_pool *pool, struct policy_snapshot *snapshot)
+{
+    struct policy_snapshot *old = pool->snapshot;
+    pool->snapshot = policy_snapshot_ref(snapshot);
+    policy_snapshot_unref(old);
+}
+
+struct flow *flow_find(const struct flow_pool *pool, struct connection_handle handle)
+{
+    if (handle.generation == 0 || handle.worker != pool->settings.worker || handle.slot >= pool->slot_count)
+        return NULL;
+    struct flow *flow = pool->slots[handle.slot].flow;
+    return flow != NULL && flow->handle.generation == handle.generation ? flow : NULL;
+}
+
+static struct backoff *find_backoff(const struct flow_pool *pool, const struct connection_key *key)
+{
+    struct table_node *node = table_first(&pool->backoffs, key->hash);
+    for (; node != NULL; node = table_next(node)) {
+        struct backoff *backoff = CONTAINER_OF(node, struct backoff, node);
+        if (connection_key_equal(&backoff->key, key))
+            return backoff;
+    }
+    return NULL;
+}
+
+void flow_pool_back_off(struct flow_pool *pool, const struct connection_key *key)
+{
+    if (key == NULL || pool->settings.backoff_ms == 0)
+        return;
+    struct backoff *backoff = find_backoff(pool, key);
+    if (backoff == NULL) {
+        if (pool->backoffs.count >= BACKOFF_COUNT_MAX)
+            free_backoff(pool, CONTAINER_OF(pool->backoff_order.head.next, struct backoff, order));
+        backoff = calloc(1, sizeof(*backoff));
+        if (backoff == NULL)
+            return;
+        backoff->key = *key;
+        table_insert(&pool->backoffs, &backoff->node, key->hash);
+    }
+    list_remove(&backoff->order);
+    list_append(&pool->backoff_order, &backoff->order);
+    backoff->until_ms = pool_now_ms(pool) + pool->settings.backoff_ms;
+}
+
+static struct connection_view view_of(const struct flow *flow)
+{
+    return (struct connection_view){ .handle = flow->handle, .state = flow->state, .key = flow->key,
+        .verdict = flow->facts != NULL ? &flow->facts->verdict : NULL, .deadline = flow->deadline,
+        .waiters = flow->waiter_count, .is_exclusive = flow->is_exclusive, .is_full_handshake = true,
+        .meets_floor = false };
+}
+
+struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
+    const struct connection_key *key)
+{
+    struct connection_view views[VIEW_MAX];
+    struct pool_view view = { .equal = views,
+        .has_room = !pool->is_draining && pool->counts.connections < pool->settings.max_connections,
+        .waiters_max = pool->settings.max_waiters };
+    struct table_node *node = table_first(&pool->by_key, key->hash);
+    for (; node != NULL && view.equal_count < VIEW_MAX; node = table_next(node)) {
+        const struct flow *flow = CONTAINER_OF(node, struct flow, by_key);
+        if (!flow->is_exclusive)
+            views[view.equal_count++] = view_of(flow);
+    }
+    const struct backoff *backoff = pool->backoffs.count > 0 ? find_backoff(pool, key) : NULL;
+    int64_t now = loop_wall_s(pool->loop);
+    if (backoff != NULL && backoff->until_ms > pool_now_ms(pool))
+        view.backoff_until = now + 1;
+    return decide(requirement, key, &view, &pool->settings.capabilities, now);
+}
+
+void flow_finish(struct placement *placement, enum decision decision, enum reason reason, const struct why *why)
+{
+    placement->decision = decision;
+    placement->reason = reason;
+    if (why != NULL)
+        placement->why = *why;
+    placement->done(placement->arg, placement);
+}
+
+void flow_place_on(struct flow *flow, struct placement *placement, enum decision decision)
+{
+    struct flow_pool *pool = flow->pool;
+    struct connection_view view = view_of(flow);
+    enum reason reason =
+        decide_may_send(&placement->requirement, &placement->key, &view, loop_wall_s(pool->loop));
+    if (reason == REASON_NONE && !placement_begin_sending(placement))
+        reason = REASON_CANCELLED;
+    if (reason == REASON_NONE && flow_write(flow, buffer_slice(&placement->message)) != 0)
+        reason = REASON_CONNECTION_LOST;
+    if (reason != REASON_NONE) {
+        flow_finish(placement, decision, reason, NULL);
+        return;
+    }
+    int64_t linger = placement->is_invite ? pool->settings.invite_linger_ms : pool->settings.linger_ms;
+    int64_t until = pool_now_ms(pool) + linger;
+    if (until > flow->busy_until_ms)
+        flow->busy_until_ms = until;
+    flow->requests++;
+    placement->facts = connection_facts_ref(flow->facts);
+    flow_finish(placement, decision, REASON_NONE, NULL);
+}
+
+void flow_pool_place(struct flow_pool *pool, struct placement *placement)
+{
+    struct decision_result result = flow_pool_consider(pool, &placement->requirement, &placement->key);
+    struct flow *flow = flow_find(pool, result.handle);
+    switch (result.decision) {
+    case DECISION_REUSE:
+        if (flow == NULL)
+            break;
+        pool->counts.reused++;
+        flow_place_on(flow, placement, DECISION_REUSE);
+        return;
+    case DECISION_JOIN:
+        if (flow == NULL)
+            break;
+        pool->counts.joined++;
+        placement->decision = DECISION_JOIN;
+        list_append(&flow->waiters, &placement->waiting);
+        flow->waiter_count++;
+        return;
+    case DECISION_OPEN:
+        flow_open(pool, placement);
+        return;
+    case DECISION_REJECT:
+        pool->counts.refused++;
+        flow_finish(placement, DECISION_REJECT, result.reason, NULL);
+        return;
+    case DECISION_UPGRADE: /* never returned while capabilities.upgrade is off */
+    case DECISION_DATAGRAM: /* the relay sends datagrams itself */
+    case DECISION_UNSET:
+    case DECISION_COUNT:
+        break;
+    }
+    flow_finish(placement, DECISION_REJECT, REASON_UNSUPPORTED_FEATURE, NULL);
+}
+
+int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, struct slice message)
+{
+    struct flow *flow = flow_find(pool, handle);
+    if (flow == NULL || (flow->state != CONNECTION_READY && flow->state != CONNECTION_DRAINING))
+        return ERROR_NOT_FOUND;
+    return flow_write(flow, message);
+}
+
+int flow_pool_close(struct flow_pool *pool, struct connection_handle handle, enum reason reason)
+{
+    struct flow *flow = flow_find(pool, handle);
+    if (flow == NULL)
+        return ERROR_NOT_FOUND;
+    flow_end(flow, reason, NULL);
+    return 0;
+}
+
+/* DRAINING never becomes READY again (INV-30). */
+static void drain(struct flow *flow)
+{
+    if (flow->state != CONNECTION_READY)
+        return;
+    flow->state = CONNECTION_DRAINING;
+    table_remove(&flow->pool->by_key, &flow->by_key);
+}
+
+void flow_pool_drain(struct flow_pool *pool)
+{
+    pool->is_draining = true;
+    list_for_each_safe (node, &pool->all)
+        drain(CONTAINER_OF(node, struct flow, all));
+}
+
+/* Ending one connection runs code of the relay that may end others: so those to end are gathered first. */
+static void end_all(struct list *doomed, enum reason reason)
+{
+    struct list_node *node;
+    while ((node = list_take_first(doomed)) != NULL) {
+        struct flow *flow = CONTAINER_OF(node, struct flow, pending);
+        if (reason == REASON_TLS_TIMEOUT && !flow->is_accepted)
+            flow_pool_back_off(flow->pool, flow->key);
+        flow_end(flow, reason, NULL);
+    }
+}
+
+void flow_pool_drop(struct flow_pool *pool)
+{
+    struct list doomed;
+    list_init(&doomed);
+    list_for_each (node, &pool->all) {
+        struct flow *flow = CONTAINER_OF(node, struct flow, all);
+        if (!flow->is_tls)
+            continue;
+        list_remove(&flow->pending);
+        list_append(&doomed, &flow->pending);
+    }
+    end_all(&doomed, REASON_CONNECTION_LOST);
+}
+
+static void check_pending(struct flow_pool *pool, int64_t now_ms)
+{
+    struct list doomed;
+    list_init(&doomed);
+    list_for_each_safe (node, &pool->pending) {
+        struct flow *flow = CONTAINER_OF(node, struct flow, pending);
+        /* The list is in order of age, and dialling has a time-out of its own in the stream. */
+        if (now_ms - flow->pending_since_ms < pool->settings.handshake_timeout_ms)
+            break;
+        if (flow->state == CONNECTION_DIALING)
+            continue;
+        list_remove(&flow->pending);
+        list_append(&doomed, &flow->pending);
+    }
+    end_all(&doomed, REASON_TLS_TIMEOUT);
+}
+
+/* A ready connection past its age stops taking requests; true: it is to end now. */
+static bool is_over(struct flow *flow, int64_t now_ms, int64_t now_s)
+{
+    const struct flow_pool *pool = flow->pool;
+    if (flow->message_since_ms != 0 && now_ms - flow->message_since_ms > pool->settings.message_timeout_ms)
+        return true;
+    if (now_s >= flow->deadline)
+        drain(flow);
+    if (now_ms < flow->busy_until_ms)
+        return false;
+    bool is_idle = now_ms - flow->used_ms > (int64_t)flow->idle_timeout_s * 1000;
+    return flow->state == CONNECTION_DRAINING || is_idle || flow->is_exclusive;
+}
+
+static void check_ready(struct flow_pool *pool, int64_t now_ms, int64_t now_s)
+{
+    struct list doomed;
+    list_init(&doomed);
+    list_for_each (node, &pool->all) {
+        struct flow *flow = CONTAINER_OF(node, struct flow, all);
+        bool is_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
+        if (is_ready && is_over(flow, now_ms, now_s))
+            list_append(&doomed, &flow->pending);
+    }
+    end_all(&doomed, REASON_NONE);
+}
+
+static void on_tick(void *arg)
+{
+    struct flow_pool *pool = arg;
+    int64_t now_ms = pool_now_ms(pool), now_s = loop_wall_s(pool->loop);
+    check_pending(pool, now_ms);
+    while (!list_is_empty(&pool->backoff_order)) {
+        struct backoff *oldest = CONTAINER_OF(pool->backoff_order.head.next, struct backoff, order);
+        if (oldest->until_ms > now_ms)
+            break;
+        free_backoff(pool, oldest);
+    }
+    if (now_s == pool->swept_at)
+        return;
+    pool->swept_at = now_s;
+    check_ready(pool, now_ms, now_s);
+}
+
+static void on_turn_end(void *arg)
+{
+    struct flow_pool *pool = arg;
+    struct list_node *node;
+    while ((node = list_take_first(&pool->dirty)) != NULL) {
+        struct flow *flow = CONTAINER_OF(node, struct flow, dirty);
+        if (flow_flush(flow) != 0 && !flow->is_closing)
+            flow_end(flow, REASON_CONNECTION_LOST, NULL);
+    }
+}
+
+void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const struct flow_status *status), void *arg)
+{
+    int64_t now_ms = pool_now_ms(pool), now_s = loop_wall_s(pool->loop);
+    list_for_each_safe (node, &pool->all) {
+        const struct flow *flow = CONTAINER_OF(node, struct flow, all);
+        struct flow_status status = { .state = flow->state, .facts = flow->facts, .key = flow->key,
+            .peer = flow->peer, .is_accepted = flow->is_accepted, .requests = flow->requests,
+            .waiters = flow->waiter_count, .opened_at = flow->opened_at,
+            .used_at = now_s - (now_ms - flow->used_ms) / 1000, .handle = flow->handle };
+        visit(arg, &status);
+    }
+}
+
+struct flow_pool_counts flow_pool_counts(const struct flow_pool *pool)
+{
+    return pool->counts;
+}

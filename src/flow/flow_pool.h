@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow_pool.h - the connections of one worker: found by key, opened, joined, reused, aged, closed.
+ * In:    placements of its own worker's relay and of others; accepted sockets; bytes.
+ * Out:   each placement once, with its outcome; whole SIP messages; the end of connections.
+ * Never: puts a message on a connection whose key is not the message's own (INV-4, INV-5, INV-28), or a SIP byte
+ *        on the wire, or off it, before the verdict (INV-18).
+ */
+#ifndef TRELAY_FLOW_FLOW_POOL_H
+#define TRELAY_FLOW_FLOW_POOL_H
+
+#include "flow/connection_facts.h"
+#include "flow/placement.h"
+#include "log/log.h"
+#include "loop/loop.h"
+#include "net/net_scratch.h"
+#include "policy/snapshot.h"
+#include "sip/message.h"
+#include "tls/tls_context.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct flow_pool;
+
+/* What the pool tells its owner, on the worker's thread. */
+struct flow_pool_ops {
+    /* A whole message; the receiver takes its own reference if it keeps it. FACTS are the connection's. */
+    void (*message)(void *arg, struct connection_facts *facts, const char *listener, struct sip_message *message);
+    /* Bytes that are no message: BYTES may be salvaged for an answer (flow_pool_send), then the pool closes. */
+    void (*defect)(void *arg, struct connection_facts *facts, const char *listener, struct slice bytes,
+        const struct sip_defect *defect);
+    /* The connection is gone: responses of its transactions will not come. */
+    void (*closed)(void *arg, struct connection_handle handle, enum reason reason);
+};
+
+struct flow_pool_settings {
+    uint32_t worker;
+    uint64_t hash_seed;
+    struct sip_limits limits;
+    uint32_t max_connections, max_connections_each, max_waiters;
+    uint32_t connect_timeout_ms, handshake_timeout_ms, message_timeout_ms;
+    uint32_t idle_timeout_s, max_age_s; /* of accepted connections */
+    uint32_t backoff_ms;
+    uint32_t linger_ms, invite_linger_ms; /* a connection with a request on it is not idle for so long */
+    struct capabilities capabilities;
+};
+
+int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, struct net_scratch *scratch,
+    const struct log_scope *scope, struct tls_context_cache *contexts, const struct flow_pool_ops *ops, void *arg,
+    struct flow_pool **pool_r) MUST_CHECK;
+void flow_pool_free(struct flow_pool *pool);
+
+/* The snapshot that accepted connections are judged by from now on; counted once more. */
+void flow_pool_set_snapshot(struct flow_pool *pool, struct policy_snapshot *snapshot);
+
+/* Decides and acts; placement->done() is called now or later. */
+void flow_pool_place(struct flow_pool *pool, struct placement *placement);
+
+/* What flow_pool_place() would decide now, without acting. */
+struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
+    const struct connection_key *key);
+
+/* Takes FD, a connected socket that LISTENER (a name that lives as long as the pool) accepted. */
+void flow_pool_accept(struct flow_pool *pool, int fd, const struct endpoint *peer, const char *listener, bool is_tls);
+
+/* For responses, ACK and CANCEL, which go where their request came from or went: ERROR_NOT_FOUND when the connection
+ * is gone, and then nothing is sent. */
+int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, struct slice message) MUST_CHECK;
+
+/* ERROR_NOT_FOUND when there is none. Open requests of other connections are untouched. */
+int flow_pool_close(struct flow_pool *pool, struct connection_handle handle, enum reason reason) MUST_CHECK;
+
+/* Ends every TLS connection, pending handshakes too; their requests are told. */
+void flow_pool_drop(struct flow_pool *pool);
+
+/* No new requests on any connection: they end when they are silent. */
+void flow_pool_drain(struct flow_pool *pool);
+
+struct flow_status {
+    enum connection_state state;
+    struct connection_facts *facts;   /* NULL while it is not ready; borrowed for the call */
+    const struct connection_key *key; /* NULL of accepted ones */
+    struct endpoint peer;
+    bool is_accepted;
+    uint64_t requests;                /* sent on it */
+    uint32_t waiters;
+    int64_t opened_at, used_at;       /* seconds since the epoch */
+    struct connection_handle handle;
+};
+void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const struct flow_status *status), void *arg);
+
+struct flow_pool_counts {
+    uint64_t opened, accepted, reused, joined, refused, failed, closed;
+    uint32_t connections;
+};
+struct flow_pool_counts flow_pool_counts(const struct flow_pool *pool);
+
+#endif

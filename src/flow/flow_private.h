@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* flow_private.h - the inside of the pool, shared by the files of this directory. */
+#ifndef TRELAY_FLOW_FLOW_PRIVATE_H
+#define TRELAY_FLOW_FLOW_PRIVATE_H
+
+#include "base/list.h"
+#include "base/table.h"
+#include "flow/flow_pool.h"
+#include "net/stream.h"
+#include "pkix/certificate.h"
+#include "sip/framing.h"
+#include "tls/client_hello.h"
+#include "tls/tls_session.h"
+
+struct flow {
+    struct table_node by_key;       /* outbound ones, while requests may find them */
+    struct list_node all;
+    struct list_node pending;       /* in order of age, for the time-outs of connect and handshake */
+    struct list_node dirty;         /* has TLS output to be flushed at the end of the turn */
+    struct flow_pool *pool;
+    struct connection_handle handle;
+    enum connection_state state;
+    struct stream *stream;
+    struct endpoint peer;
+    bool is_accepted, is_tls, is_exclusive, is_closing;
+
+    struct placement *opener;       /* outbound, until ready: whose requirement opens it (INV-1) */
+    struct connection_key *key;     /* outbound: frozen when dialled (INV-4) */
+    const char *listener;           /* accepted */
+    struct list waiters;            /* of placements, the opener first */
+    uint32_t waiter_count;
+
+    struct client_hello_reader *hello; /* accepted TLS, until the certificate is chosen */
+    struct tls_session *session;
+    bool is_judged;                 /* the verdict is in */
+    struct verdict *verdict;        /* while facts are not made */
+    struct certificate_chain chain; /* as captured: for upgrades and re-validation */
+    struct connection_facts *facts;
+
+    struct sip_framing framing;
+    struct buffer input;            /* plain text that is no whole message yet */
+
+    int64_t pending_since_ms, message_since_ms, used_ms, busy_until_ms;
+    uint32_t idle_timeout_s;
+    uint64_t requests;
+    int64_t opened_at, deadline;    /* seconds since the epoch */
+};
+
+struct flow_slot {
+    struct flow *flow; /* NULL: free */
+    uint32_t next_free;
+};
+
+struct flow_pool {
+    struct flow_pool_settings settings;
+    struct loop *loop;
+    struct stream_environment streams;
+    struct log_scope scope;
+    struct tls_context_cache *contexts;
+    const struct flow_pool_ops *ops;
+    void *arg;
+    struct policy_snapshot *snapshot;
+    struct table by_key;
+    struct table backoffs;
+    struct list backoff_order;
+    struct list all, pending, dirty, dead;
+    struct flow_slot *slots;
+    uint32_t slot_count, free_slot;
+    uint64_t next_generation;
+    struct flow_pool_counts counts;
+    struct loop_timer timer;
+    struct loop_deferred flush, retire;
+    struct buffer plain;            /* scratch of one read */
+    int64_t swept_at;               /* seconds: the last look for idle and old connections */
+    bool is_draining;
+};
+
+static inline int64_t pool_now_ms(const struct flow_pool *pool)
+{
+    return (int64_t)loop_now_ms(pool->loop);
+}
+
+enum { NO_SLOT = UINT32_MAX };
+
+/* flow.c */
+int flow_new(struct flow_pool *pool, struct flow **flow_r) MUST_CHECK;
+void flow_free(struct flow *flow);
+/* Sends, or keeps for the end of the turn, what the TLS session has. */
+void flow_mark_dirty(struct flow *flow);
+int flow_flush(struct flow *flow) MUST_CHECK;
+/* Plain text out; the caller has checked that it may. */
+int flow_write(struct flow *flow, struct slice message) MUST_CHECK;
+/* Takes it out of the tables and gives back its waiters with REASON; freed at the end of the turn. */
+void flow_end(struct flow *flow, enum reason reason, const struct why *why);
+/* The connection is what its key promises: published, waiters sent. */
+void flow_ready(struct flow *flow);
+/* Its stream ended. */
+void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error);
+
+/* flow_open.c */
+void flow_open(struct flow_pool *pool, struct placement *placement);
+void flow_out_bytes(struct flow *flow, struct slice bytes);
+
+/* flow_accept.c */
+void flow_in_bytes(struct flow *flow, struct slice bytes);
+
+/* flow_verdict.c: 0, or an error: the session is refused then and WHY says what for. */
+int flow_judge(struct flow *flow, const struct requirement *requirement, const struct server_profile *profile,
+    struct why *why) MUST_CHECK;
+/* Facts of a connection whose handshake is complete. */
+int flow_make_facts(struct flow *flow, struct why *why) MUST_CHECK;
+
+/* flow_input.c: plain text in. False: the flow was ended. */
+bool flow_plain_bytes(struct flow *flow, struct slice plain);
+bool flow_read_tls(struct flow *flow, struct slice bytes);
+
+/* flow_pool.c */
+struct flow *flow_find(const struct flow_pool *pool, struct connection_handle handle);
+void flow_pool_back_off(struct flow_pool *pool, const struct connection_key *key);
+void flow_finish(struct placement *placement, enum decision decision, enum reason reason, const struct why *why);
+void flow_place_on(struct flow *flow, struct placement *placement, enum decision decision);
+
+#endif

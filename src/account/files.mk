@@ -1,2 +1,4 @@
 # Sources of src/account, in libedge.
-libedge_a_SOURCES +=
+libedge_a_SOURCES += \
+    src/account/record.h src/account/record.c \
+    src/account/record_row.h src/account/record_row.c

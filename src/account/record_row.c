@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* record_row.c - see record_row.h. The columns are trelay.transaction_record's, in this file's order. */
+#include "account/record_row.h"
+
+#include "base/error.h"
+#include "db/server_text.h"
+#include "pkix/digest.h"
+
+const char *record_copy_command(void)
+{
+    return "COPY trelay.transaction_record (recorded_at, node, call_id, method, request_uri, from_uri, to_uri, status,"
+           " reason, duration_ms, inbound_transport, inbound_source_address, inbound_source_port, inbound_listener,"
+           " inbound_peer, inbound_tls_version, inbound_cipher, inbound_certificate_subject,"
+           " inbound_certificate_issuer, inbound_certificate_sans, inbound_certificate_serial,"
+           " inbound_certificate_sha256, inbound_certificate_not_before, inbound_certificate_not_after,"
+           " inbound_verified_domain, inbound_reason, outbound_transport, outbound_address, outbound_port,"
+           " outbound_domain, outbound_policy, outbound_route, outbound_decision, outbound_key_digest,"
+           " outbound_connection_id, outbound_tls_version, outbound_cipher, outbound_own_certificate,"
+           " outbound_own_certificate_sha256, outbound_sni, outbound_certificate_subject,"
+           " outbound_certificate_issuer, outbound_certificate_sans, outbound_certificate_serial,"
+           " outbound_certificate_sha256, outbound_certificate_not_before, outbound_certificate_not_after,"
+           " outbound_level, outbound_expected_domain, outbound_verified_domain) FROM STDIN";
+}
+
+enum { NAMES_MAX = 64, CERTIFICATE_COLUMNS = 7 };
+
+static void copy_string(struct copy_line *row, const char *text)
+{
+    copy_text(row, text != NULL && text[0] != '\0' ? slice_of_string(text) : SLICE_ABSENT);
+}
+
+static void copy_port(struct copy_line *row, uint16_t port)
+{
+    if (port == 0)
+        copy_null(row);
+    else
+        copy_number(row, port);
+}
+
+/* DIGEST may be NULL. */
+static void copy_digest(struct copy_line *row, const uint8_t *digest)
+{
+    char hex[DIGEST_HEX_SIZE];
+    copy_string(row, digest != NULL ? digest_hex(digest, hex) : NULL);
+}
+
+static void copy_seconds(struct copy_line *row, int64_t seconds)
+{
+    bool is_time = seconds > INT64_MIN / 1000000 && seconds < INT64_MAX / 1000000;
+    copy_time_us(row, is_time ? seconds * 1000000 : INT64_MIN);
+}
+
+static void add_request(struct copy_line *row, const struct account_record *record)
+{
+    const struct sip_message *request = record->request;
+    const struct sip_name_addr *from = sip_message_from(request), *to = sip_message_to(request);
+    copy_text(row, sip_message_call_id(request));
+    copy_text(row, sip_message_method_text(request));
+    copy_text(row, sip_message_request_uri(request));
+    copy_text(row, from != NULL ? from->uri : SLICE_ABSENT);
+    copy_text(row, to != NULL ? to->uri : SLICE_ABSENT);
+    if (record->status != 0)
+        copy_number(row, record->status);
+    else
+        copy_null(row);
+    copy_string(row, reason_word(record->reason));
+    copy_number(row, record->duration_ms);
+}
+
+static void add_certificate(struct copy_line *row, const struct certificate_facts *certificate)
+{
+    struct slice names[NAMES_MAX];
+    size_t count = 0;
+    if (certificate == NULL) {
+        for (unsigned i = 0; i < CERTIFICATE_COLUMNS; i++)
+            copy_null(row);
+        return;
+    }
+    for (size_t i = 0; i < certificate->name_count && count < NAMES_MAX; i++)
+        if (certificate->names[i].text[0] != '\0')
+            names[count++] = slice_of_string(certificate->names[i].text);
+    copy_string(row, certificate->subject);
+    copy_string(row, certificate->issuer);
+    copy_texts(row, names, count);
+    copy_string(row, certificate->serial);
+    copy_digest(row, certificate->digest);
+    copy_seconds(row, certificate->not_before);
+    copy_seconds(row, certificate->not_after);
+}
+
+static const char *tls_version_of(const struct connection_facts *facts)
+{
+    return facts != NULL && facts->tls_version != TLS_VERSION_UNSET ? tls_version_name(facts->tls_version) : NULL;
+}
+
+static void add_inbound(struct copy_line *row, const struct account_record *record)
+{
+    const struct connection_facts *facts = record->in_facts;
+    bool is_proven = facts != NULL && facts->verdict.result == VERDICT_PROVEN;
+    copy_string(row, transport_name(record->in_transport));
+    copy_address(row, &record->in_source.address);
+    copy_port(row, record->in_source.port);
+    copy_string(row, record->listener);
+    copy_string(row, record->peer != NULL ? record->peer->name : NULL);
+    copy_string(row, tls_version_of(facts));
+    copy_string(row, facts != NULL ? facts->suite : NULL);
+    add_certificate(row, facts != NULL ? facts->certificate : NULL);
+    copy_string(row, is_proven && facts->identity_count > 0 ? facts->identities[0] : NULL);
+    copy_string(row, facts != NULL && facts->verdict.result == VERDICT_REFUSED ? reason_word(facts->verdict.reason)
+                                                                               : NULL);
+}
+
+static void add_connection(struct copy_line *row, const struct connection_facts *facts)
+{
+    char id[CONNECTION_ID_SIZE];
+    copy_digest(row, facts != NULL && facts->has_key_digest ? facts->key_digest : NULL);
+    copy_string(row, facts != NULL ? connection_id_print(facts->handle, id) : NULL);
+    copy_string(row, tls_version_of(facts));
+    copy_string(row, facts != NULL ? facts->suite : NULL);
+    copy_string(row, facts != NULL ? facts->credential : NULL);
+    copy_digest(row, facts != NULL && facts->credential[0] != '\0' ? facts->credential_digest : NULL);
+    copy_string(row, facts != NULL ? facts->server_name : NULL);
+    add_certificate(row, facts != NULL ? facts->certificate : NULL);
+}
+
+static void add_outbound(struct copy_line *row, const struct account_record *record)
+{
+    const struct connection_facts *facts = record->out_facts;
+    copy_string(row, record->has_target ? transport_name(record->out_transport) : NULL);
+    copy_address(row, &record->out_target.address);
+    copy_port(row, record->out_target.port);
+    copy_string(row, record->next_hop_domain);
+    copy_string(row, record->row != NULL ? record->row->name : NULL);
+    copy_string(row, record->route != NULL ? record->route->name : NULL);
+    copy_string(row, record->decision != DECISION_UNSET ? decision_name(record->decision) : NULL);
+    add_connection(row, facts);
+    copy_string(row, record->level != LEVEL_UNSET ? level_name(record->level) : NULL);
+    copy_string(row, record->expected_domain);
+    copy_string(row, facts != NULL && facts->verdict.result == VERDICT_PROVEN ? facts->verdict.expected_domain : NULL);
+}
+
+int record_append_row(const struct account_record *record, const char *node, struct buffer *out)
+{
+    size_t start = out->length;
+    struct copy_line row = copy_line_begin(out);
+    copy_time_us(&row, record->started_us + (int64_t)record->duration_ms * 1000);
+    copy_string(&row, node);
+    add_request(&row, record);
+    add_inbound(&row, record);
+    add_outbound(&row, record);
+    copy_line_end(&row);
+    if (!out->has_failed)
+        return 0;
+    out->length = start;
+    out->has_failed = false;
+    return ERROR_MEMORY;
+}

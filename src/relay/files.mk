@@ -1,2 +1,11 @@
 # Sources of src/relay, in libedge.
-libedge_a_SOURCES +=
+libedge_a_SOURCES += \
+    src/relay/settings.h src/relay/settings.c \
+    src/relay/own_uri.h src/relay/own_uri.c \
+    src/relay/routing.h src/relay/routing.c \
+    src/relay/relay.h src/relay/relay.c \
+    src/relay/worker.h src/relay/worker.c src/relay/worker_life.h \
+    src/relay/hop_table.h src/relay/hop_table.c \
+    src/relay/exchange.c src/relay/receive.c src/relay/request.c \
+    src/relay/t_relay.c src/relay/outgoing.c src/relay/transmit.c \
+    src/relay/operations.c src/relay/question.c

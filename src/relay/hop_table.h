@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* hop_table.h - which tries are under way on a connection: so that its end is told to them at once (A17). */
+#ifndef TRELAY_RELAY_HOP_TABLE_H
+#define TRELAY_RELAY_HOP_TABLE_H
+
+#include "base/attributes.h"
+#include "base/table.h"
+#include "decide/decide.h"
+
+struct hop;
+
+struct hop_table {
+    struct table table;
+    uint64_t seed;
+};
+
+int hop_table_init(struct hop_table *hops, uint64_t seed) MUST_CHECK;
+void hop_table_fini(struct hop_table *hops);
+/* Under hop->handle, which must name a connection. */
+void hop_table_insert(struct hop_table *hops, struct hop *hop);
+/* Allowed for a hop that is not in the table. */
+void hop_table_remove(struct hop_table *hops, struct hop *hop);
+/* Any one of them, or NULL. */
+struct hop *hop_table_find(const struct hop_table *hops, struct connection_handle handle);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* relay.h - the workers: each a loop on a thread of its own, with its sockets, connections and transactions.
+ * In:    settings, and whoever wants the records. Out: requests relayed; answers to the control thread's questions.
+ * Never: shares an object between two workers but what is counted and constant.
+ */
+#ifndef TRELAY_RELAY_RELAY_H
+#define TRELAY_RELAY_RELAY_H
+
+#include "account/record.h"
+#include "flow/flow_pool.h"
+#include "log/log.h"
+#include "relay/settings.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct relay;
+
+/* Called on workers' threads with a batch, linked by ->next: must only hand it on. */
+typedef void relay_record_fn(void *arg, struct account_record *first);
+
+/* Binds every listener and makes the workers; nothing is served before relay_start(). SETTINGS and SCOPE outlive it. */
+int relay_new(const struct relay_settings *settings, const struct log_scope *scope, relay_record_fn *record,
+    void *record_arg, struct relay **relay_r, struct why *why) MUST_CHECK;
+int relay_start(struct relay *relay, struct why *why) MUST_CHECK;
+/* Stops and joins the workers; what they held is closed. */
+void relay_stop(struct relay *relay);
+void relay_free(struct relay *relay);
+
+/* From any thread: SNAPSHOT rules every request that starts from now on. */
+void relay_set_snapshot(struct relay *relay, struct policy_snapshot *snapshot);
+/* From any thread: the policy in force was found to be the database's at that time (INV-48). */
+void relay_confirm_policy(struct relay *relay, int64_t at_s);
+/* From any thread: no new requests are taken (503), connections end when they are silent. */
+void relay_drain(struct relay *relay);
+/* Drops all TLS connections: forced by the operator (tls_reload drop). */
+void relay_drop_connections(struct relay *relay);
+/* ERROR_NOT_FOUND only when the worker does not exist: whether the connection does is its worker's to know. */
+int relay_close_connection(struct relay *relay, struct connection_handle handle) MUST_CHECK;
+
+struct relay_counts {
+    struct flow_pool_counts flows;
+    uint64_t requests, responses, refused, dropped;
+    uint64_t transactions; /* not answered yet */
+};
+/* Sums of all workers, a moment old. */
+struct relay_counts relay_counts(const struct relay *relay);
+uint32_t relay_worker_count(const struct relay *relay);
+
+/* One connection as text and numbers of its own, for another thread. */
+struct relay_connection {
+    struct connection_handle handle;
+    enum connection_state state;
+    struct connection_facts *facts; /* counted; NULL while it is not ready */
+    struct endpoint peer;
+    bool is_accepted;
+    uint64_t requests;
+    uint32_t waiters;
+    int64_t opened_at, used_at;
+    char key[512]; /* printed, cut when longer; "" of accepted ones */
+};
+
+/* Asks every worker and calls DONE once on the thread of REPLY_TO's loop; the array is freed behind the call. */
+typedef void relay_connections_fn(void *arg, const struct relay_connection *connections, size_t count);
+int relay_list_connections(struct relay *relay, struct mailbox *reply_to, relay_connections_fn *done,
+    void *arg) MUST_CHECK;
+
+/* What the pool of the owner would decide now for this requirement; DONE as above. */
+typedef void relay_consider_fn(void *arg, const struct decision_result *result);
+int relay_consider(struct relay *relay, const struct requirement *requirement, struct policy_snapshot *snapshot,
+    struct mailbox *reply_to, relay_consider_fn *done, void *arg) MUST_CHECK;
+
+/* The key of a requirement as this process encodes it. */
+void relay_encode_key(const struct relay *relay, const struct requirement_key *fields, struct connection_key *key_r);
+const struct capabilities *relay_capabilities(const struct relay *relay);
+
+#endif

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* request.c - a new request: may its sender send, is it in order, where does it go; then t_relay for each target.
+ * Never: forwards what RFC 3261 16.3 tells a proxy to refuse, or what no peer row accepts.
+ */
+#include "base/error.h"
+#include "base/hash.h"
+#include "policy/name.h"
+#include "relay/worker.h"
+#include "sip/compose.h"
+#include "sip/validate.h"
+
+#include <stdlib.h>
+
+void append_warning(const struct worker *worker, enum reason reason, const char *detail, struct buffer *lines)
+{
+    buffer_append_format(lines, "Warning: 399 %s \"%s: ", worker->relay->settings->node, reason_word(reason));
+    for (const char *at = detail != NULL && detail[0] != '\0' ? detail : reason_text(reason); *at != '\0'; at++) {
+        bool is_plain = *at >= ' ' && *at < 0x7f;
+        if (*at == '"' || *at == '\\')
+            buffer_append_byte(lines, '\\');
+        buffer_append_byte(lines, is_plain ? (uint8_t)*at : '?');
+    }
+    buffer_append_string(lines, "\"\r\n");
+}
+
+static void append_lines(const struct worker *worker, unsigned status, enum reason reason, const char *detail,
+    struct buffer *lines)
+{
+    if (reason != REASON_NONE)
+        append_warning(worker, reason, detail, lines);
+    if (status == 503)
+        buffer_append_string(lines, "Retry-After: 5\r\n");
+}
+
+void worker_reply_stateless(struct worker *worker, const struct upstream *upstream, struct sip_message *request,
+    unsigned status, enum reason reason, const char *detail)
+{
+    struct buffer lines = BUFFER_EMPTY;
+    bool is_sent;
+    append_lines(worker, status, reason, detail, &lines);
+    /* A tag that depends on the request alone: repetitions get the same one (8.2.7). */
+    char tag[24];
+    struct slice bytes = sip_message_head(request);
+    struct buffer tag_text = { tag, 0, sizeof(tag), false };
+    buffer_append_unsigned(&tag_text, hash_bytes(bytes.data, bytes.length, worker->relay->hash_seed));
+    struct sip_local_response response = { .status = status, .to_tag = buffer_slice(&tag_text),
+        .source = &upstream->source, .lines = buffer_slice(&lines) };
+    buffer_clear(&worker->message);
+    if (sip_compose_response(&worker->message, request, &response) == 0)
+        transmit_to_upstream(worker, upstream, buffer_slice(&worker->message), &is_sent);
+    buffer_free(&lines);
+    atomic_fetch_add_explicit(&worker->counts.refused, 1, memory_order_relaxed);
+}
+
+/* Answers the request of EXCHANGE itself, with a record. */
+static void refuse(struct exchange *exchange, unsigned status, enum reason reason, const char *detail,
+    struct slice more_lines)
+{
+    struct worker *worker = exchange->worker;
+    struct buffer lines = BUFFER_EMPTY;
+    append_lines(worker, status, reason, detail, &lines);
+    buffer_append_slice(&lines, more_lines);
+    struct local_reply reply = { .status = status, .lines = buffer_slice(&lines) };
+    if (lines.has_failed || server_transaction_reply(worker->layer, exchange->server, &reply) != 0)
+        server_transaction_drop(worker->layer, exchange->server);
+    buffer_free(&lines);
+    atomic_fetch_add_explicit(&worker->counts.refused, 1, memory_order_relaxed);
+    exchange_account(exchange, NULL, status, reason, detail);
+}
+
+static void fill_peer_facts(const struct upstream *upstream, struct peer_facts *facts)
+{
+    const struct connection_facts *connection = upstream->facts;
+    *facts = (struct peer_facts){ .address = upstream->source.address };
+    if (connection == NULL || connection->certificate == NULL)
+        return;
+    facts->fingerprint = connection->certificate->digest;
+    facts->is_chain_proven =
+        connection->verdict.result == VERDICT_PROVEN && level_needs_chain(connection->verdict.level);
+    if (!facts->is_chain_proven)
+        return;
+    facts->trust_digest = connection->verdict.trust_digest;
+    facts->issuer = connection->certificate->issuer;
+    facts->subject = connection->certificate->subject;
+    facts->identities = connection->identities;
+    facts->identity_count = connection->identity_count;
+}
+
+/* True: the sender may send; else it was answered. */
+static bool admit(struct exchange *exchange)
+{
+    struct peer_facts facts;
+    fill_peer_facts(&exchange->upstream, &facts);
+    const struct peer_rule *peer = policy_peer(exchange->snapshot, &facts);
+    if (peer == NULL) {
+        refuse(exchange, 403, REASON_PEER_UNKNOWN, NULL, SLICE_ABSENT);
+        return false;
+    }
+    exchange->peer = peer;
+    if (peer->unusable != NULL || peer->action != PEER_ACCEPT) {
+        bool is_reject = peer->unusable == NULL && peer->action == PEER_REJECT && peer->status >= 400;
+        refuse(exchange, is_reject ? peer->status : 403, REASON_PEER_REFUSED, peer->unusable, SLICE_ABSENT);
+        return false;
+    }
+    return true;
+}
+
+/* RFC 3261 16.3(3), 16.3(5), and the age of the policy. */
+static bool check(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    const struct sip_message *request = exchange->request;
+    uint32_t max_forwards;
+    uint32_t max_stale = worker->relay->settings->max_stale_s;
+    int64_t age = loop_wall_s(worker->loop) -
+        atomic_load_explicit(&worker->relay->policy_confirmed_at, memory_order_relaxed);
+    if (worker->is_draining) {
+        refuse(exchange, 503, REASON_SHUTDOWN, NULL, SLICE_ABSENT);
+        return false;
+    }
+    if (policy_snapshot_generation(exchange->snapshot) == 0 || (max_stale > 0 && age > max_stale)) {
+        refuse(exchange, 503, REASON_POLICY_STALE, NULL, SLICE_ABSENT);
+        return false;
+    }
+    if (sip_message_max_forwards(request, &max_forwards) == SIP_MAX_FORWARDS_VALUE && max_forwards == 0) {
+        refuse(exchange, 483, REASON_NONE, NULL, SLICE_ABSENT);
+        return false;
+    }
+    if (sip_message_header_rows(request, SIP_HEADER_PROXY_REQUIRE) == 0)
+        return true;
+    struct buffer line = BUFFER_EMPTY;
+    struct sip_values values = sip_values_of(request, SIP_HEADER_PROXY_REQUIRE);
+    struct sip_value value;
+    buffer_append_string(&line, "Unsupported: ");
+    for (bool is_first = true; sip_values_next(&values, &value); is_first = false) {
+        buffer_append_string(&line, is_first ? "" : ", ");
+        buffer_append_slice(&line, value.text);
+    }
+    buffer_append_string(&line, "\r\n");
+    refuse(exchange, 420, REASON_NONE, NULL, buffer_slice(&line));
+    buffer_free(&line);
+    return false;
+}
+
+static bool is_trusted(const struct worker *worker, const struct endpoint *source)
+{
+    const struct relay_settings *settings = worker->relay->settings;
+    for (size_t i = 0; i < settings->trusted_upstream_count; i++)
+        if (prefix_contains(&settings->trusted_upstreams[i], &source->address))
+            return true;
+    return false;
+}
+
+static void name_of(const struct sip_uri *uri, char out[DOMAIN_NAME_SIZE])
+{
+    out[0] = '\0';
+    if (uri != NULL && sip_uri_is_sip(uri) && uri->host.kind == SIP_HOST_NAME &&
+        name_normalise(uri->host.text, out) != 0)
+        out[0] = '\0';
+}
+
+static void fill_domains(struct exchange *exchange)
+{
+    struct sip_uri from;
+    const struct sip_name_addr *name_addr = sip_message_from(exchange->request);
+    name_of(sip_message_uri(exchange->request), exchange->request_domain);
+    if (name_addr != NULL && sip_uri_parse(name_addr->uri, &from) == 0)
+        name_of(&from, exchange->source_domain);
+}
+
+static struct relay_step *step_new(struct exchange *exchange, const struct routing_target *target)
+{
+    struct relay_step *step = calloc(1, sizeof(*step));
+    if (step == NULL)
+        return NULL;
+    step->exchange = exchange_ref(exchange);
+    step->next_hop = target->next_hop;
+    step->route_push = target->route_push;
+    step->route = target->route;
+    name_of(&step->next_hop, step->next_hop_domain);
+    if (target->flags.bits == 0)
+        return step;
+    step->flags = malloc(sizeof(*step->flags));
+    if (step->flags == NULL) {
+        relay_step_free(step);
+        return NULL;
+    }
+    *step->flags = target->flags;
+    return step;
+}
+
+/* Moves what routing composed into the exchange, where it outlives the call. */
+static void keep_routing(struct exchange *exchange, struct routing *routing)
+{
+    exchange->request_uri = routing->request_uri;
+    exchange->route_remove_first = routing->route_remove_first;
+    exchange->route_remove_last = routing->route_remove_last;
+    exchange->route_append = routing->route_append;
+    exchange->text = routing->text;
+    exchange->pushes = routing->pushes;
+    routing->text = routing->pushes = BUFFER_EMPTY;
+}
+
+static void start(struct exchange *exchange, const struct routing *routing)
+{
+    struct worker *worker = exchange->worker;
+    struct target targets[ROUTING_TARGETS_MAX];
+    size_t count = 0;
+    bool no_100 = false;
+    for (size_t i = 0; i < routing->target_count; i++) {
+        struct relay_step *step = step_new(exchange, &routing->targets[i]);
+        if (step == NULL)
+            break;
+        no_100 = no_100 || flags_have(&routing->targets[i].flags, T_RELAY_NO_100);
+        targets[count++] = (struct target){ .user = step, .group = (uint32_t)i };
+    }
+    struct response_context_options options = { .user = exchange_ref(exchange), .no_100 = no_100 };
+    struct response_context *context;
+    if (count == routing->target_count && response_context_start(worker->layer, exchange->server, targets, count,
+            &options, &context) == 0)
+        return;
+    for (size_t i = 0; i < count; i++)
+        relay_step_free(targets[i].user);
+    exchange_unref(exchange);
+    refuse(exchange, 503, REASON_NO_MEMORY, NULL, SLICE_ABSENT);
+}
+
+static void route(struct exchange *exchange)
+{
+    struct worker *worker = exchange->worker;
+    struct why why = WHY_NONE;
+    struct routing routing;
+    struct routing_source source = { .peer = exchange->peer,
+        .is_trusted = is_trusted(worker, &exchange->upstream.source) };
+    routing_decide(exchange->request, worker->relay->settings, exchange->snapshot, &source, &routing, &why);
+    fill_domains(exchange);
+    if (routing.status != 0) {
+        refuse(exchange, routing.status, routing.reason,
+            why.text[0] != '\0' ? why.text : routing.phrase_detail, SLICE_ABSENT);
+    } else {
+        keep_routing(exchange, &routing);
+        start(exchange, &routing);
+    }
+    routing_fini(&routing);
+}
+
+void worker_new_request(struct worker *worker, const struct upstream *upstream, struct sip_message *request,
+    struct server_transaction *server)
+{
+    struct transaction_handle handle = server_transaction_handle(server);
+    struct exchange *exchange = exchange_new(worker, upstream, request);
+    if (exchange == NULL) {
+        server_transaction_drop(worker->layer, handle);
+        return;
+    }
+    exchange->server = handle;
+    atomic_fetch_add_explicit(&worker->counts.transactions, 1, memory_order_relaxed); /* until it is accounted */
+    server_transaction_set_user(server, exchange); /* gives it back by server_closed() */
+    exchange_ref(exchange);
+    struct sip_defect defect;
+    if (sip_validate_request(request, &defect) != 0)
+        refuse(exchange, defect.status, REASON_BAD_REQUEST, defect.text, SLICE_ABSENT);
+    else if (admit(exchange) && check(exchange))
+        route(exchange);
+    exchange_unref(exchange);
+}
+
+/* An ACK for a 2xx passes without a transaction; whatever stands against it, it is dropped, for an
+ * ACK is never answered (RFC 3261 17.1.1.3). */
+void worker_forward_ack(struct worker *worker, const struct upstream *upstream, struct sip_message *ack)
+{
+    struct sip_defect defect;
+    struct peer_facts facts;
+    struct routing routing;
+    uint32_t max_forwards;
+    bool is_out =
+        sip_message_max_forwards(ack, &max_forwards) == SIP_MAX_FORWARDS_VALUE && max_forwards == 0;
+    struct exchange *exchange = is_out || sip_validate_request(ack, &defect) != 0 ? NULL
+                                                                                  : exchange_new(worker, upstream, ack);
+    if (exchange == NULL)
+        return;
+    fill_peer_facts(upstream, &facts);
+    exchange->peer = policy_peer(exchange->snapshot, &facts);
+    const struct peer_rule *peer = exchange->peer;
+    if (peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT) {
+        struct routing_source source = { .peer = peer, .is_trusted = is_trusted(worker, &upstream->source) };
+        routing_decide(ack, worker->relay->settings, exchange->snapshot, &source, &routing, NULL);
+        fill_domains(exchange);
+        if (routing.status == 0 && routing.target_count > 0) {
+            keep_routing(exchange, &routing);
+            struct relay_step *step = step_new(exchange, &routing.targets[0]);
+            if (step != NULL)
+                t_relay_stateless(step);
+        }
+        routing_fini(&routing);
+    }
+    exchange_unref(exchange);
+}

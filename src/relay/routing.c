@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* routing.c - where a request goes; see routing.h. */
+#include "relay/routing.h"
+
+#include "base/error.h"
+#include "policy/name.h"
+#include "relay/own_uri.h"
+
+/* What the steps share. */
+struct work {
+    const struct sip_message *request;
+    const struct relay_settings *settings;
+    const struct policy_snapshot *snapshot;
+    const struct routing_source *source;
+    struct routing *routing;
+    struct sip_uri request_uri;      /* after 16.4 */
+    struct flag_set flags;           /* of everything but the route row */
+    struct why *why;
+};
+
+static bool refuse(struct work *work, unsigned status, enum reason reason, const char *detail)
+{
+    work->routing->status = status;
+    work->routing->reason = reason;
+    work->routing->phrase_detail = detail;
+    return false;
+}
+
+/* The URI of one Route value; false when it cannot be read. */
+static bool route_uri(struct slice value, struct sip_uri *uri_r)
+{
+    struct sip_name_addr name_addr;
+    return sip_name_addr_parse(value, &name_addr) == 0 && sip_uri_parse(name_addr.uri, uri_r) == 0;
+}
+
+static bool last_route(const struct sip_message *request, struct sip_uri *uri_r)
+{
+    struct sip_values values = sip_values_of(request, SIP_HEADER_ROUTE);
+    struct sip_value value;
+    struct slice last = SLICE_ABSENT;
+    while (sip_values_next(&values, &value))
+        last = value.text;
+    return !slice_is_absent(last) && route_uri(last, uri_r);
+}
+
+/* 16.4: a strict router put our Record-Route URI into the Request-URI; the real one is the last Route. */
+static bool undo_strict_upstream(struct work *work)
+{
+    work->request_uri = *sip_message_uri(work->request);
+    const struct sip_uri *uri = &work->request_uri;
+    if (!sip_uri_is_sip(uri) || !uri->has_lr || !own_uri_is_own(work->settings, uri) ||
+        sip_message_header_rows(work->request, SIP_HEADER_ROUTE) == 0)
+        return true;
+    struct sip_uri last;
+    if (!last_route(work->request, &last))
+        return refuse(work, 400, REASON_BAD_REQUEST, "the last Route cannot be read");
+    work->request_uri = last;
+    work->routing->request_uri = last.text;
+    work->routing->route_remove_last = true;
+    return true;
+}
+
+/* 16.4: maddr that is ours goes, a foreign one would send the request where its domain did not (E16). */
+static bool check_maddr(struct work *work)
+{
+    const struct sip_uri *uri = &work->request_uri;
+    if (!sip_uri_is_sip(uri) || slice_is_absent(uri->maddr))
+        return true;
+    struct sip_host maddr;
+    if (sip_host_parse_bare(uri->maddr, &maddr) != 0 || !own_uri_is_own_host(work->settings, &maddr))
+        return refuse(work, 403, REASON_NO_POLICY, "maddr names another host than the domain");
+    static const struct slice names[] = { { "maddr", 5 }, { "transport", 9 } };
+    struct buffer *text = &work->routing->text;
+    size_t start = text->length;
+    sip_uri_append_without(text, uri, names, ARRAY_SIZE(names), true);
+    if (text->has_failed)
+        return refuse(work, 503, REASON_NO_MEMORY, "out of memory");
+    work->routing->request_uri = slice_of(text->data + start, text->length - start);
+    return sip_uri_parse(work->routing->request_uri, &work->request_uri) == 0 ||
+        refuse(work, 400, REASON_BAD_REQUEST, "the Request-URI cannot be read");
+}
+
+static bool merge(struct work *work, const struct flag_set *later)
+{
+    struct flag_set merged;
+    if (flags_merge(&work->flags, later, &merged, work->why) != 0)
+        return refuse(work, 500, REASON_FLAG_CONFLICT, "contradicting relay flags");
+    work->flags = merged;
+    return true;
+}
+
+static bool take_route_flags(struct work *work, const struct sip_uri *uri)
+{
+    struct flag_set flags;
+    if (!work->source->is_trusted || slice_is_empty(uri->parameters))
+        return true;
+    int rc = flags_parse_route_parameters(uri->parameters, &flags, work->why);
+    if (rc != 0)
+        return refuse(work, 500, rc == ERROR_CONFLICT ? REASON_FLAG_CONFLICT : REASON_FLAG_UNKNOWN,
+            "a flag in our Route URI cannot be used");
+    return merge(work, &flags);
+}
+
+/* Pops our own Route values: one, or both of a double Record-Route (B10). The first that is not ours is *NEXT_R. */
+static bool pop_own_routes(struct work *work, struct sip_uri *next_r, bool *has_next_r)
+{
+    struct sip_values values = sip_values_of(work->request, SIP_HEADER_ROUTE);
+    struct sip_value value;
+    uint32_t total = 0;
+    *has_next_r = false;
+    while (sip_values_next(&values, &value)) {
+        struct sip_uri uri;
+        if (!route_uri(value.text, &uri))
+            return refuse(work, 400, REASON_BAD_REQUEST, "a Route value cannot be read");
+        total++;
+        if (*has_next_r)
+            continue;
+        if (work->routing->route_remove_first < 2 && own_uri_is_own(work->settings, &uri)) {
+            work->routing->route_remove_first++;
+            if (!take_route_flags(work, &uri))
+                return false;
+            continue;
+        }
+        *next_r = uri;
+        *has_next_r = true;
+    }
+    /* The last value went into the Request-URI above. */
+    if (*has_next_r && work->routing->route_remove_last && work->routing->route_remove_first + 1 == total)
+        *has_next_r = false;
+    return true;
+}
+
+static bool take_header_flags(struct work *work)
+{
+    struct sip_header header;
+    struct flag_set flags;
+    if (!work->source->is_trusted || !sip_header_first(work->request, SIP_HEADER_X_TRELAY_FLAGS, &header))
+        return true;
+    int rc = flags_parse(header.value, &flags, work->why);
+    if (rc != 0)
+        return refuse(work, 500, rc == ERROR_CONFLICT ? REASON_FLAG_CONFLICT : REASON_FLAG_UNKNOWN,
+            "X-Trelay-Flags cannot be used");
+    return merge(work, &flags);
+}
+
+static struct routing_target *add_target(struct work *work)
+{
+    struct routing *routing = work->routing;
+    if (routing->target_count == ROUTING_TARGETS_MAX)
+        return NULL;
+    struct routing_target *target = &routing->targets[routing->target_count++];
+    target->flags = work->flags;
+    return target;
+}
+
+/* 16.6(6): a next hop without lr is a strict router and wants to stand in the Request-URI itself. */
+static void follow_route(struct work *work, const struct sip_uri *next)
+{
+    struct routing_target *target = add_target(work);
+    target->next_hop = *next;
+    if (next->has_lr)
+        return;
+    struct buffer *text = &work->routing->text;
+    size_t start = text->length;
+    buffer_append_byte(text, '<');
+    buffer_append_slice(text, work->request_uri.text);
+    buffer_append_byte(text, '>');
+    work->routing->route_append = slice_of(text->data + start, text->length - start);
+    work->routing->request_uri = next->text;
+    work->routing->route_remove_first++;
+}
+
+static struct slice header_value(const void *arg, const char *name)
+{
+    struct sip_header header;
+    return sip_header_find(arg, slice_of_string(name), &header) ? header.value : SLICE_ABSENT;
+}
+
+/* "<URI;lr>" of the row's next hop goes on top of Route (16.6(6)). */
+static struct slice compose_push(struct work *work, const struct sip_uri *uri)
+{
+    struct buffer *text = &work->routing->pushes;
+    size_t start = text->length;
+    buffer_append_byte(text, '<');
+    buffer_append_slice(text, uri->text);
+    buffer_append_string(text, uri->has_lr ? ">" : ";lr>");
+    return slice_of(text->data + start, text->length - start);
+}
+
+static const struct flag_set no_flags;
+
+static const struct flag_set *row_flags(const struct route *route)
+{
+    return route->flags != NULL ? route->flags : &no_flags;
+}
+
+/* A failed target is followed by others under the same requirement only: a row that asks for something else is another
+ * choice of the operator's, not a way around a refused verdict (INV-34). */
+static bool is_alternative(const struct route *first, const struct route *route)
+{
+    const struct flag_set *a = row_flags(first), *b = row_flags(route);
+    return a->bits == b->bits && a->max_age_s == b->max_age_s && strcmp(a->verify_domain, b->verify_domain) == 0 &&
+        strcmp(a->sni, b->sni) == 0 && strcmp(a->cert, b->cert) == 0 && strcmp(a->trust, b->trust) == 0 &&
+        memcmp(&a->lookup, &b->lookup, sizeof(a->lookup)) == 0;
+}
+
+static bool visit_route(void *arg, const struct route *route)
+{
+    struct work *work = arg;
+    if (work->routing->target_count > 0 && !is_alternative(work->routing->targets[0].route, route))
+        return true;
+    if (route->unusable != NULL)
+        return refuse(work, 500, REASON_POLICY_UNUSABLE, "the route row cannot be used, see trelay.problem");
+    struct flag_set flags = work->flags;
+    if (route->flags != NULL && flags_merge(route->flags, &work->flags, &flags, work->why) != 0)
+        return refuse(work, 500, REASON_FLAG_CONFLICT, "flags of the route row contradict others");
+    struct routing_target *target = add_target(work);
+    if (target == NULL)
+        return false;
+    target->flags = flags;
+    target->route = route;
+    target->priority = route->priority;
+    target->next_hop = work->request_uri;
+    if (route->next_hop == NULL)
+        return true;
+    if (sip_uri_parse(slice_of_string(route->next_hop), &target->next_hop) != 0)
+        return refuse(work, 500, REASON_POLICY_UNUSABLE, "next_hop of the route row is no SIP URI");
+    return true;
+}
+
+static void match_rows(struct work *work)
+{
+    const struct sip_uri *uri = &work->request_uri;
+    char domain[DOMAIN_NAME_SIZE];
+    bool has_domain = uri->host.kind == SIP_HOST_NAME && name_normalise(uri->host.text, domain) == 0;
+    struct route_query query = { .request_domain = has_domain ? domain : NULL,
+        .user = slice_is_absent(uri->user) ? SLICE_LITERAL("") : uri->user,
+        .method = sip_message_method_text(work->request),
+        .peer = work->source->peer != NULL ? work->source->peer->name : NULL, .header = header_value,
+        .header_arg = work->request };
+    policy_routes(work->snapshot, &query, visit_route, work);
+}
+
+static void choose_targets(struct work *work)
+{
+    struct routing *routing = work->routing;
+    bool is_in_dialog = !slice_is_absent(sip_message_to_tag(work->request));
+    if (!is_in_dialog)
+        match_rows(work);
+    if (routing->status != 0)
+        return;
+    if (routing->target_count > 0) {
+        /* Reserved at once: slices into it must not move. */
+        size_t room = 0;
+        for (size_t i = 0; i < routing->target_count; i++)
+            room += routing->targets[i].next_hop.text.length + 8;
+        if (!buffer_reserve(&routing->pushes, room)) {
+            (void)refuse(work, 503, REASON_NO_MEMORY, "out of memory");
+            return;
+        }
+        for (size_t i = 0; i < routing->target_count; i++)
+            if (routing->targets[i].route->next_hop != NULL)
+                routing->targets[i].route_push = compose_push(work, &routing->targets[i].next_hop);
+        return;
+    }
+    if (sip_uri_is_sip(&work->request_uri) && own_uri_is_own(work->settings, &work->request_uri)) {
+        (void)refuse(work, 404, REASON_NO_POLICY, "no route row for this domain");
+        return;
+    }
+    if (!sip_uri_is_sip(&work->request_uri)) {
+        (void)refuse(work, work->request_uri.scheme == SIP_URI_TEL ? 404 : 416, REASON_NO_POLICY,
+            "no route row for this URI");
+        return;
+    }
+    struct routing_target *target = add_target(work);
+    target->next_hop = work->request_uri;
+}
+
+void routing_decide(const struct sip_message *request, const struct relay_settings *settings,
+    const struct policy_snapshot *snapshot, const struct routing_source *source, struct routing *routing_r,
+    struct why *why)
+{
+    *routing_r = (struct routing){ 0 };
+    struct work work = { .request = request, .settings = settings, .snapshot = snapshot, .source = source,
+        .routing = routing_r, .why = why };
+    struct sip_uri next;
+    bool has_next = false;
+    if (source->peer != NULL && source->peer->flags != NULL)
+        work.flags = *source->peer->flags;
+    if (!buffer_reserve(&routing_r->text, 2 * sip_message_request_uri(request).length + 64)) {
+        (void)refuse(&work, 503, REASON_NO_MEMORY, "out of memory");
+        return;
+    }
+    if (!undo_strict_upstream(&work) || !check_maddr(&work) || !pop_own_routes(&work, &next, &has_next) ||
+        !take_header_flags(&work))
+        return;
+    if (has_next)
+        follow_route(&work, &next);
+    else
+        choose_targets(&work);
+}
+
+void routing_fini(struct routing *routing)
+{
+    buffer_free(&routing->text);
+    buffer_free(&routing->pushes);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* routing.h - where a request goes: Route processing of RFC 3261 16.4 to 16.6(6), then the route rows.
+ * In:    a validated request, the settings, the snapshot, who sent it. Out: next hops and the edits of Route and
+ *        Request-URI, or the status to answer with.
+ * Never: sends, allocates beyond its own struct, or takes flags from a sender that is not trusted.
+ */
+#ifndef TRELAY_RELAY_ROUTING_H
+#define TRELAY_RELAY_ROUTING_H
+
+#include "base/buffer.h"
+#include "base/why.h"
+#include "policy/lookup.h"
+#include "relay/settings.h"
+#include "sip/message.h"
+
+#include <stdbool.h>
+
+enum { ROUTING_TARGETS_MAX = 8 };
+
+struct routing_target {
+    struct sip_uri next_hop;   /* into the message, the snapshot, or routing.text */
+    struct slice route_push;   /* value to push as top Route; absent: none (into routing.text) */
+    const struct route *route; /* the row that chose it; NULL: the message did */
+    struct flag_set flags;     /* of peer, row, Route URI and X-Trelay-Flags, merged */
+    int32_t priority;          /* of the row: equal ones form one group, tried by weight */
+};
+
+struct routing {
+    unsigned status;           /* 0: go on; else the answer */
+    const char *phrase_detail; /* why, for Warning and the log */
+    enum reason reason;
+    struct slice request_uri;  /* absent: unchanged (into the message or text) */
+    uint32_t route_remove_first;
+    bool route_remove_last;
+    struct slice route_append; /* absent: none */
+    size_t target_count;
+    struct routing_target targets[ROUTING_TARGETS_MAX];
+    struct buffer text, pushes; /* what the slices above point into when it was composed here */
+};
+
+struct routing_source {
+    const struct peer_rule *peer; /* the rule that accepted the sender */
+    bool is_trusted;              /* may send flags */
+};
+
+/* Fills *routing_r in every case; free it with routing_fini(). WHY has the text of a refused flag. */
+void routing_decide(const struct sip_message *request, const struct relay_settings *settings,
+    const struct policy_snapshot *snapshot, const struct routing_source *source, struct routing *routing_r,
+    struct why *why);
+void routing_fini(struct routing *routing);
+
+#endif

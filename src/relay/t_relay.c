@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* t_relay.c - the relay step: policy row, addresses, requirement, key, and the message to the owner of the address.
+ * In:    one target of a request. Out: a placed message, or the reason why this target failed.
+ * Each address is decided anew under the same row's floor (INV-33); nothing is tried with less (INV-34).
+ */
+#include "base/error.h"
+#include "base/hash.h"
+#include "policy/name.h"
+#include "relay/worker.h"
+
+#include <stdlib.h>
+
+static const struct flag_set no_flags;
+
+static const struct flag_set *flags_of(const struct relay_step *step)
+{
+    return step->flags != NULL ? step->flags : &no_flags;
+}
+
+static const char *or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+static bool is_stateless(const struct relay_step *step)
+{
+    return step->branch.generation == 0;
+}
+
+/* The target is given up. */
+static void fail(struct relay_step *step, enum reason reason)
+{
+    step->decision = step->decision != DECISION_UNSET ? step->decision : DECISION_REJECT;
+    if (is_stateless(step)) {
+        relay_step_free(step);
+        return;
+    }
+    branch_failed(step->exchange->worker->layer, step->branch, reason);
+}
+
+static enum lookup_result look_up(const struct relay_step *step, const struct address *address,
+    const struct outbound_policy **row_r, enum reason *reason_r)
+{
+    const struct exchange *exchange = step->exchange;
+    const struct flag_set *flags = flags_of(step);
+    const struct policy_lookup_order *order =
+        flags_have(flags, T_RELAY_LOOKUP) ? &flags->lookup : &exchange->worker->relay->settings->lookup;
+    struct policy_query query = { .next_hop_domain = or_null(step->next_hop_domain),
+        .request_domain = or_null(exchange->request_domain), .source_domain = or_null(exchange->source_domain),
+        .peer = exchange->peer != NULL ? exchange->peer->name : NULL, .address = address };
+    return policy_lookup(exchange->snapshot, &query, order, row_r, reason_r);
+}
+
+static enum transport transport_of(enum sip_transport transport)
+{
+    switch (transport) {
+    case SIP_TRANSPORT_UDP:
+        return TRANSPORT_UDP;
+    case SIP_TRANSPORT_TCP:
+        return TRANSPORT_TCP;
+    case SIP_TRANSPORT_TLS:
+        return TRANSPORT_TLS;
+    default:
+        return TRANSPORT_UNSET;
+    }
+}
+
+static bool needs_tls(const struct relay_step *step)
+{
+    const uint32_t raising = T_RELAY_TLS | T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST;
+    return (step->row != NULL && level_needs_tls(step->row->level)) || flags_have(flags_of(step), raising) ||
+        step->next_hop.scheme == SIP_URI_SIPS;
+}
+
+static void start_transaction(struct relay_step *step);
+
+/* The row's own addresses stand instead of the name service. */
+static bool use_fixed_addresses(struct relay_step *step)
+{
+    size_t count = step->row->next_hop_count;
+    enum transport transport = needs_tls(step) ? TRANSPORT_TLS : transport_of(step->next_hop.transport);
+    step->targets = calloc(count, sizeof(*step->targets));
+    if (step->targets == NULL)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        step->targets[i].transport = transport != TRANSPORT_UNSET ? transport : TRANSPORT_UDP;
+        step->targets[i].endpoint = step->row->next_hops[i];
+    }
+    step->target_count = count;
+    return true;
+}
+
+static void on_located(void *arg, const struct locate_result *result)
+{
+    struct relay_step *step = arg;
+    step->locating = NULL;
+    if (result->reason != REASON_NONE || result->count == 0) {
+        step->why = result->why;
+        fail(step, result->reason != REASON_NONE ? result->reason : REASON_NO_ADDRESS);
+        return;
+    }
+    step->targets = malloc(result->count * sizeof(*step->targets));
+    if (step->targets == NULL) {
+        fail(step, REASON_NO_MEMORY);
+        return;
+    }
+    memcpy(step->targets, result->targets, result->count * sizeof(*step->targets));
+    step->target_count = result->count;
+    start_transaction(step);
+}
+
+static void locate(struct relay_step *step)
+{
+    const struct sip_uri *uri = &step->next_hop;
+    struct slice host = step->next_hop_domain[0] != '\0' ? slice_of_string(step->next_hop_domain) : uri->host.text;
+    struct locate_question question = { .host = host, .port = uri->port,
+        .is_sips = uri->scheme == SIP_URI_SIPS, .transport = transport_of(uri->transport),
+        .allowed = needs_tls(step) ? TRANSPORT_BIT_TLS : TRANSPORT_BIT_UDP | TRANSPORT_BIT_TCP | TRANSPORT_BIT_TLS };
+    if (uri->host.kind != SIP_HOST_NAME && uri->host.kind != SIP_HOST_NONE) {
+        /* An address: nothing to ask, and no turn of the loop to wait. */
+        struct locate_target target = { .transport = question.transport,
+            .endpoint = { .address = uri->host.address, .port = uri->port } };
+        if (needs_tls(step))
+            target.transport = TRANSPORT_TLS;
+        else if (target.transport == TRANSPORT_UNSET)
+            target.transport = TRANSPORT_UDP;
+        if (target.endpoint.port == 0)
+            target.endpoint.port = target.transport == TRANSPORT_TLS ? 5061 : 5060;
+        step->targets = malloc(sizeof(*step->targets));
+        if (step->targets == NULL) {
+            fail(step, REASON_NO_MEMORY);
+            return;
+        }
+        step->targets[0] = target;
+        step->target_count = 1;
+        start_transaction(step);
+        return;
+    }
+    if (locate_start(step->exchange->worker->resolver, &question, on_located, step, &step->locating) != 0)
+        fail(step, REASON_NO_MEMORY);
+}
+
+void t_relay_start(struct relay_step *step)
+{
+    enum reason reason = REASON_NONE;
+    const struct sip_uri *uri = &step->next_hop;
+    bool is_address = uri->host.kind == SIP_HOST_V4 || uri->host.kind == SIP_HOST_V6;
+    if (!sip_uri_is_sip(uri) || !slice_is_absent(uri->maddr)) {
+        fail(step, REASON_NO_ADDRESS);
+        return;
+    }
+    switch (look_up(step, is_address ? &uri->host.address : NULL, &step->row, &reason)) {
+    case LOOKUP_RESULT_NONE:
+    case LOOKUP_RESULT_REFUSED:
+        (void)why_fail(&step->why, ERROR_REFUSED, "next hop \"%.*s\": %s", SLICE_PRINT(uri->host.text),
+            reason_text(reason));
+        fail(step, reason);
+        return;
+    case LOOKUP_RESULT_HIT:
+        if (step->row->next_hop_count > 0) {
+            if (use_fixed_addresses(step))
+                start_transaction(step);
+            else
+                fail(step, REASON_NO_MEMORY);
+            return;
+        }
+        break;
+    case LOOKUP_RESULT_NEEDS_ADDRESS:
+        step->row = NULL;
+        break;
+    }
+    locate(step);
+}
+
+/* What this address needs, from the row that rules it. */
+static enum reason build(struct relay_step *step, struct requirement *requirement)
+{
+    struct exchange *exchange = step->exchange;
+    const struct relay_settings *settings = exchange->worker->relay->settings;
+    const struct outbound_policy *row = step->row;
+    enum reason reason = REASON_NONE;
+    if (row == NULL && look_up(step, &step->target.endpoint.address, &row, &reason) != LOOKUP_RESULT_HIT)
+        return reason != REASON_NONE ? reason : REASON_NO_POLICY;
+    step->used_row = row;
+    struct requirement_target target = { .transport = step->target.transport, .endpoint = step->target.endpoint,
+        .next_hop_domain = or_null(step->next_hop_domain) };
+    struct requirement_defaults defaults = { .max_age_s = settings->max_age_s,
+        .idle_timeout_s = settings->idle_timeout_s };
+    reason = requirement_build(exchange->snapshot, row, flags_of(step), &target,
+        &exchange->worker->relay->capabilities, &defaults, requirement, &step->why);
+    if (reason != REASON_NONE)
+        return reason;
+    step->level = (enum level)requirement->key.level;
+    memcpy(step->expected_domain, requirement->key.expected_domain, sizeof(step->expected_domain));
+    return REASON_NONE;
+}
+
+/* Who alone may answer: the owner of a connection under this key; of datagrams, the address. */
+struct slice response_origin(enum transport transport, uint64_t key_hash, const struct endpoint *peer,
+    uint8_t out[RESPONSE_ORIGIN_SIZE])
+{
+    memset(out, 0, RESPONSE_ORIGIN_SIZE);
+    out[0] = (uint8_t)transport;
+    if (transport == TRANSPORT_UDP)
+        memcpy(out + 1, peer->address.bytes, 16);
+    else
+        memcpy(out + 1, &key_hash, sizeof(key_hash));
+    return slice_of((const char *)out, RESPONSE_ORIGIN_SIZE);
+}
+
+static void on_done(void *arg, struct placement *placement);
+
+static void deliver_place(void *receiver, struct mail *mail)
+{
+    struct worker *worker = receiver;
+    flow_pool_place(worker->pool, CONTAINER_OF(mail, struct placement, mail));
+}
+
+static void deliver_placed(void *receiver, struct mail *mail)
+{
+    t_relay_placed(receiver, CONTAINER_OF(mail, struct placement, mail));
+}
+
+/* On the owner's thread: the outcome goes home. */
+static void on_done(void *arg, struct placement *placement)
+{
+    struct relay *relay = arg;
+    struct worker *home = &relay->workers[placement->home];
+    if (placement->is_home)
+        t_relay_placed(home, placement);
+    else
+        mail_post(home->mailbox, &placement->mail, deliver_placed);
+}
+
+static void place(struct worker *worker, struct placement *placement)
+{
+    struct relay *relay = worker->relay;
+    uint32_t owner = address_worker(&placement->requirement.key.destination.address, relay->worker_count);
+    placement->home = worker->index;
+    placement->is_home = owner == worker->index;
+    placement->done = on_done;
+    placement->arg = relay;
+    if (placement->is_home)
+        flow_pool_place(worker->pool, placement);
+    else
+        mail_post(relay->workers[owner].mailbox, &placement->mail, deliver_place);
+}
+
+static void log_decision(const struct relay_step *step, enum reason reason)
+{
+    char id[CONNECTION_ID_SIZE] = "";
+    const struct exchange *exchange = step->exchange;
+    if (step->facts != NULL)
+        (void)connection_id_print(step->facts->handle, id);
+    log_event(&exchange->worker->scope, LOG_LEVEL_INFO, LOG_EVENT_DECISION,
+        LOG_SLICE("call-id", sip_message_call_id(exchange->request)),
+        LOG_SLICE("method", sip_message_method_text(exchange->request)),
+        LOG_STRING("policy", step->used_row != NULL ? step->used_row->name : NULL),
+        LOG_STRING("decision", decision_name(step->decision)),
+        LOG_STRING("transport", transport_name(step->target.transport)),
+        LOG_ENDPOINT("target", &step->target.endpoint), LOG_STRING("level", level_name(step->level)),
+        LOG_STRING("expected", or_null(step->expected_domain)), LOG_STRING("connection", or_null(id)),
+        LOG_STRING("reason", reason != REASON_NONE ? reason_word(reason) : NULL), LOG_WHY(&step->why));
+}
+
+static struct relay_step *step_of(struct worker *worker, struct transaction_handle handle)
+{
+    struct client_transaction *client = client_transaction_find(worker->layer, handle);
+    struct branch *branch = client != NULL ? client_transaction_branch(client) : NULL;
+    return branch != NULL ? branch_user(branch) : NULL;
+}
+
+static void note_outcome(struct relay_step *step, struct placement *placement)
+{
+    step->decision = placement->decision;
+    connection_facts_unref(step->facts);
+    step->facts = connection_facts_ref(placement->facts);
+    if (placement->why.text[0] != '\0')
+        step->why = placement->why;
+    log_decision(step, placement->reason);
+}
+
+/* From now on the end of that connection is the end of this try. */
+static void hop_is_on(struct worker *worker, struct hop *hop, struct connection_handle handle)
+{
+    hop->handle = handle;
+    hop_table_insert(&worker->hops, hop);
+}
+
+void t_relay_placed(struct worker *worker, struct placement *placement)
+{
+    struct client_transaction *client = client_transaction_find(worker->layer, placement->client);
+    struct hop *hop = client != NULL ? client_transaction_user(client) : NULL;
+    struct relay_step *step = step_of(worker, placement->client);
+    if (hop != NULL) {
+        hop->placement = NULL;
+        if (placement->reason == REASON_NONE && placement->facts != NULL)
+            hop_is_on(worker, hop, placement->facts->handle);
+    }
+    if (step != NULL)
+        note_outcome(step, placement);
+    enum reason reason = placement->reason;
+    struct transaction_handle handle = placement->client;
+    placement_free(placement);
+    if (reason != REASON_NONE && handle.generation != 0)
+        client_transaction_failed(worker->layer, handle, reason);
+}
+
+static struct placement *make_placement(struct relay_step *step, const struct requirement *requirement,
+    const struct connection_key *key)
+{
+    struct placement *placement = placement_new(step->exchange->snapshot);
+    if (placement == NULL)
+        return NULL;
+    placement->requirement = *requirement;
+    placement->key = *key;
+    placement->is_invite = sip_message_method(step->exchange->request) == SIP_METHOD_INVITE;
+    return placement;
+}
+
+static void send_datagram(struct relay_step *step, struct hop *hop, struct slice bytes)
+{
+    struct worker *worker = step->exchange->worker;
+    step->decision = DECISION_DATAGRAM;
+    log_decision(step, REASON_NONE);
+    if (hop->udp == NULL || udp_send(hop->udp, bytes, &hop->target) != 0)
+        client_transaction_failed(worker->layer, hop->client, REASON_CONNECT_FAILED);
+}
+
+static struct hop *hop_new(struct relay_step *step)
+{
+    struct worker *worker = step->exchange->worker;
+    struct hop *hop = calloc(1, sizeof(*hop));
+    if (hop == NULL)
+        return NULL;
+    hop->worker = worker;
+    hop->transport = step->target.transport;
+    hop->target = step->target.endpoint;
+    struct udp_port *port = hop->transport == TRANSPORT_UDP ? outgoing_udp(worker, &hop->target) : NULL;
+    hop->udp = port != NULL ? port->udp : NULL;
+    return hop;
+}
+
+/* One client transaction to the address chosen. False: STEP's branch cannot start one for REASON. */
+static enum reason try_address(struct relay_step *step)
+{
+    struct worker *worker = step->exchange->worker;
+    struct requirement requirement;
+    struct connection_key key;
+    uint8_t origin[RESPONSE_ORIGIN_SIZE];
+    enum reason reason = build(step, &requirement);
+    if (reason != REASON_NONE)
+        return reason;
+    connection_key_encode(&requirement.key, worker->relay->hash_seed, &key);
+    struct slice uri = sip_message_request_uri(step->exchange->request);
+    struct hop *hop = hop_new(step);
+    struct client_transaction *client;
+    struct try_request try = { .user = hop, .origin = response_origin(step->target.transport, key.hash,
+                                                &step->target.endpoint, origin),
+        .loop_hash = hash_bytes(uri.data, uri.length, 0), .is_reliable = step->target.transport != TRANSPORT_UDP };
+    if (hop == NULL || branch_try(worker->layer, step->branch, &try, &client) != 0) {
+        free(hop);
+        return REASON_NO_MEMORY;
+    }
+    hop->client = client_transaction_handle(client);
+    char branch_id[BRANCH_ID_SIZE];
+    client_transaction_branch_id(worker->layer, client, branch_id);
+    struct placement *placement =
+        step->target.transport != TRANSPORT_UDP ? make_placement(step, &requirement, &key) : NULL;
+    struct buffer *message = placement != NULL ? &placement->message : &worker->message;
+    buffer_clear(message);
+    bool is_ready = step->target.transport == TRANSPORT_UDP || placement != NULL;
+    if (!is_ready || outgoing_compose(step, &requirement, slice_of_string(branch_id), message) != 0 ||
+        client_transaction_placed(worker->layer, hop->client, buffer_slice(message)) != 0) {
+        placement_free(placement);
+        client_transaction_failed(worker->layer, hop->client, REASON_NO_MEMORY);
+        return REASON_NONE;
+    }
+    if (placement == NULL) {
+        send_datagram(step, hop, buffer_slice(message));
+        return REASON_NONE;
+    }
+    placement->client = hop->client;
+    hop->placement = placement;
+    place(worker, placement);
+    return REASON_NONE;
+}
+
+/* An ACK has neither transaction nor answer: it is placed, or it is not. */
+static void send_stateless(struct relay_step *step)
+{
+    struct worker *worker = step->exchange->worker;
+    struct requirement requirement;
+    struct connection_key key;
+    char branch_text[BRANCH_ID_SIZE];
+    if (build(step, &requirement) != REASON_NONE)
+        return;
+    connection_key_encode(&requirement.key, worker->relay->hash_seed, &key);
+    struct branch_id id = { .client = { .worker = worker->index, .slot = UINT32_MAX,
+                                .generation = ++worker->next_stateless } };
+    branch_id_print(&id, &worker->relay->secret, branch_text);
+    struct placement *placement = make_placement(step, &requirement, &key);
+    if (placement == NULL)
+        return;
+    struct udp_port *port;
+    if (outgoing_compose(step, &requirement, slice_of_string(branch_text), &placement->message) != 0) {
+        placement_free(placement);
+    } else if (step->target.transport != TRANSPORT_UDP) {
+        place(worker, placement);
+    } else {
+        port = outgoing_udp(worker, &step->target.endpoint);
+        if (port != NULL)
+            ignore_result(udp_send(port->udp, buffer_slice(&placement->message), &step->target.endpoint));
+        placement_free(placement);
+    }
+}
+
+static void start_transaction(struct relay_step *step)
+{
+    step->target = step->targets[step->target_next++];
+    if (is_stateless(step)) {
+        send_stateless(step);
+        relay_step_free(step);
+        return;
+    }
+    enum reason reason = try_address(step);
+    if (reason != REASON_NONE) {
+        log_decision(step, reason);
+        fail(step, reason);
+    }
+}
+
+bool t_relay_next_address(struct relay_step *step)
+{
+    if (step->target_next >= step->target_count || flags_have(flags_of(step), T_RELAY_NO_DNS_FAILOVER))
+        return false;
+    start_transaction(step);
+    return true;
+}
+
+void t_relay_stateless(struct relay_step *step)
+{
+    t_relay_start(step);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* transmit.c - bytes to where a request came from, or to where it went, on this worker or the owner's. */
+#include "base/error.h"
+#include "relay/worker.h"
+
+#include <stdlib.h>
+
+struct remote_send {
+    struct mail mail;
+    struct connection_handle handle;
+    struct buffer bytes;
+};
+
+static void send_here(void *receiver, struct mail *mail)
+{
+    struct worker *worker = receiver;
+    struct remote_send *send = CONTAINER_OF(mail, struct remote_send, mail);
+    if (flow_pool_send(worker->pool, send->handle, buffer_slice(&send->bytes)) != 0)
+        atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
+    buffer_free(&send->bytes);
+    free(send);
+}
+
+/* False: the connection is known to be gone, or there is no memory. */
+static bool send_on_connection(struct worker *worker, struct connection_handle handle, struct slice bytes)
+{
+    if (handle.worker == worker->index)
+        return flow_pool_send(worker->pool, handle, bytes) == 0;
+    if (handle.generation == 0 || handle.worker >= worker->relay->worker_count)
+        return false;
+    struct remote_send *send = calloc(1, sizeof(*send));
+    if (send == NULL)
+        return false;
+    send->handle = handle;
+    buffer_append_slice(&send->bytes, bytes);
+    if (send->bytes.has_failed) {
+        buffer_free(&send->bytes);
+        free(send);
+        return false;
+    }
+    mail_post(worker->relay->workers[handle.worker].mailbox, &send->mail, send_here);
+    return true;
+}
+
+static struct udp *udp_of(struct worker *worker, const struct listener_settings *listener)
+{
+    return worker->udps[listener - worker->relay->settings->listeners].udp;
+}
+
+void transmit_to_upstream(struct worker *worker, const struct upstream *upstream, struct slice bytes, bool *is_sent_r)
+{
+    if (upstream->transport == TRANSPORT_UDP)
+        *is_sent_r = udp_send(udp_of(worker, upstream->listener), bytes, &upstream->reply_to) == 0;
+    else
+        *is_sent_r = send_on_connection(worker, upstream->handle, bytes);
+}
+
+void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes)
+{
+    bool is_sent = hop->transport == TRANSPORT_UDP ? hop->udp != NULL && udp_send(hop->udp, bytes, &hop->target) == 0
+                                                   : send_on_connection(worker, hop->handle, bytes);
+    /* INV-33: what belongs to the hop of the request goes there or nowhere. */
+    if (!is_sent)
+        atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* worker.c - one worker's life: sockets, loop, mail, timers. */
+#include "relay/worker.h"
+
+#include "base/error.h"
+#include "relay/worker_life.h"
+#include "tls/tls_library.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static void on_message(void *arg, struct connection_facts *facts, const char *listener, struct sip_message *message)
+{
+    struct worker *worker = arg;
+    struct upstream upstream;
+    upstream_of_connection(worker, facts, listener, &upstream);
+    worker_receive(worker, &upstream, message);
+}
+
+static void on_defect(void *arg, struct connection_facts *facts, const char *listener, struct slice bytes,
+    const struct sip_defect *defect)
+{
+    struct worker *worker = arg;
+    struct upstream upstream;
+    upstream_of_connection(worker, facts, listener, &upstream);
+    worker_receive_defect(worker, &upstream, bytes, defect);
+}
+
+struct remote_closed {
+    struct mail mail;
+    struct connection_handle handle;
+    enum reason reason;
+};
+
+static void hops_lost(struct worker *worker, struct connection_handle handle, enum reason reason)
+{
+    struct hop *hop;
+    /* Failing one may end others: each search starts anew. */
+    while ((hop = hop_table_find(&worker->hops, handle)) != NULL) {
+        struct transaction_handle client = hop->client;
+        hop_table_remove(&worker->hops, hop);
+        client_transaction_failed(worker->layer, client, reason);
+    }
+}
+
+static void deliver_closed(void *receiver, struct mail *mail)
+{
+    struct remote_closed *closed = CONTAINER_OF(mail, struct remote_closed, mail);
+    hops_lost(receiver, closed->handle, closed->reason);
+    free(closed);
+}
+
+static void on_closed(void *arg, struct connection_handle handle, enum reason reason)
+{
+    struct worker *worker = arg;
+    struct relay *relay = worker->relay;
+    reason = reason != REASON_NONE ? reason : REASON_CONNECTION_LOST;
+    for (uint32_t i = 0; i < relay->worker_count && !worker->is_stopping; i++) {
+        struct remote_closed *closed = i != worker->index ? calloc(1, sizeof(*closed)) : NULL;
+        if (closed == NULL)
+            continue;
+        closed->handle = handle;
+        closed->reason = reason;
+        mail_post(relay->workers[i].mailbox, &closed->mail, deliver_closed);
+    }
+    hops_lost(worker, handle, reason);
+}
+
+static const struct flow_pool_ops pool_ops = { .message = on_message, .defect = on_defect, .closed = on_closed };
+
+static void on_udp_failed(void *arg, const struct endpoint *destination, int os_error)
+{
+    struct udp_port *port = arg;
+    log_event(&port->worker->scope, LOG_LEVEL_INFO, LOG_EVENT_MESSAGE_DROPPED, LOG_ENDPOINT("target", destination),
+        LOG_ERRNO("reason", os_error));
+}
+
+static const struct udp_handler udp_handler = { .received = worker_receive_datagram, .failed = on_udp_failed };
+
+static void on_timer(void *arg)
+{
+    (void)arg; /* the hook behind each wait advances the layer; the timer only ends the wait */
+}
+
+static void on_record_timer(void *arg)
+{
+    worker_flush_records(arg);
+}
+
+static void after_wait(void *arg)
+{
+    struct worker *worker = arg;
+    transaction_layer_advance(worker->layer, loop_now_ms(worker->loop));
+}
+
+static void before_wait(void *arg)
+{
+    struct worker *worker = arg;
+    uint64_t next = transaction_layer_next_ms(worker->layer), now = loop_now_ms(worker->loop);
+    if (next == worker->timer_set_for)
+        return;
+    worker->timer_set_for = next;
+    if (next == UINT64_MAX)
+        loop_timer_stop(worker->loop, &worker->timer);
+    else
+        loop_timer_start(worker->loop, &worker->timer, next > now ? next - now : 1);
+}
+
+static struct flow_pool_settings pool_settings(const struct worker *worker)
+{
+    const struct relay_settings *settings = worker->relay->settings;
+    uint32_t linger = timer_64_t1_ms(&settings->timers);
+    return (struct flow_pool_settings){ .worker = worker->index, .hash_seed = worker->relay->hash_seed,
+        .limits = worker->limits, .max_connections = settings->max_connections,
+        .max_connections_each = settings->max_connections_each, .max_waiters = settings->max_waiters,
+        .connect_timeout_ms = settings->connect_timeout_ms, .handshake_timeout_ms = settings->handshake_timeout_ms,
+        .message_timeout_ms = settings->message_timeout_ms, .idle_timeout_s = settings->idle_timeout_s,
+        .max_age_s = settings->max_age_s, .backoff_ms = settings->backoff_ms, .linger_ms = linger,
+        .invite_linger_ms = settings->timers.c_ms + linger, .capabilities = worker->relay->capabilities };
+}
+
+static int make_layer(struct worker *worker)
+{
+    const struct relay *relay = worker->relay;
+    struct transaction_layer_settings settings = { .worker = worker->index, .hash_seed = relay->hash_seed,
+        .secret = relay->secret, .timers = relay->settings->timers };
+    return transaction_layer_new(&settings, worker_operations(), worker, loop_now_ms(worker->loop), &worker->layer);
+}
+
+static int make_resolver(struct worker *worker, struct why *why)
+{
+    const struct relay_settings *relay = worker->relay->settings;
+    struct resolver_settings settings = { .servers = relay->dns_servers, .timeout_ms = relay->dns_timeout_ms,
+        .tries = relay->dns_tries, .hash_seed = worker->relay->hash_seed };
+    return resolver_new(worker->loop, &settings, &worker->resolver, why);
+}
+
+int worker_init(struct worker *worker, struct relay *relay, uint32_t index, struct why *why)
+{
+    worker->relay = relay;
+    worker->index = index;
+    worker->timer_set_for = UINT64_MAX;
+    worker->limits = SIP_LIMITS_DEFAULT;
+    worker->limits.message_bytes = relay->settings->max_message_bytes;
+    log_scope_init_child(&worker->scope, &relay->scope, NULL, NULL);
+    worker->udps = calloc(relay->settings->listener_count, sizeof(*worker->udps));
+    worker->accepts = calloc(relay->settings->listener_count, sizeof(*worker->accepts));
+    if (worker->udps == NULL || worker->accepts == NULL)
+        return why_fail(why, ERROR_MEMORY, "no memory for a worker");
+    int rc = loop_new(&worker->loop, why);
+    if (rc == 0)
+        rc = mailbox_new(worker->loop, mail_deliver, worker, &worker->mailbox);
+    if (rc == 0)
+        rc = net_scratch_new(&worker->scratch);
+    if (rc == 0)
+        rc = policy_snapshot_empty(&worker->snapshot);
+    if (rc == 0)
+        rc = hop_table_init(&worker->hops, relay->hash_seed);
+    if (rc == 0)
+        rc = make_layer(worker);
+    if (rc == 0)
+        rc = make_resolver(worker, why);
+    struct flow_pool_settings settings = pool_settings(worker);
+    if (rc == 0)
+        rc = flow_pool_new(&settings, worker->loop, worker->scratch, &worker->scope, relay->contexts, &pool_ops,
+            worker, &worker->pool);
+    if (rc != 0)
+        return rc;
+    loop_timer_init(&worker->timer, on_timer, worker);
+    loop_timer_init(&worker->record_timer, on_record_timer, worker);
+    worker->last_record = &worker->records;
+    loop_hook_after_wait(worker->loop, &worker->after, after_wait, worker);
+    loop_hook_before_wait(worker->loop, &worker->before, before_wait, worker);
+    return 0;
+}
+
+int worker_add_udp(struct worker *worker, size_t listener, int fd)
+{
+    struct udp_port *port = &worker->udps[listener];
+    port->worker = worker;
+    port->listener = &worker->relay->settings->listeners[listener];
+    return udp_new(worker->loop, worker->scratch, fd, &udp_handler, port, &worker->scope, &port->udp);
+}
+
+struct handed_over {
+    struct mail mail;
+    int fd;
+    struct endpoint peer;
+    const struct listener_settings *listener;
+};
+
+static void accept_here(struct worker *worker, int fd, const struct endpoint *peer,
+    const struct listener_settings *listener)
+{
+    if (worker->is_stopping)
+        (void)close(fd);
+    else
+        flow_pool_accept(worker->pool, fd, peer, listener->name, listener->transport == SIP_TRANSPORT_TLS);
+}
+
+static void deliver_accepted(void *receiver, struct mail *mail)
+{
+    struct handed_over *handed = CONTAINER_OF(mail, struct handed_over, mail);
+    accept_here(receiver, handed->fd, &handed->peer, handed->listener);
+    free(handed);
+}
+
+/* All connections of one address live on one worker, so that its transactions are found there too. */
+static void on_accepted(void *arg, int fd, const struct endpoint *peer)
+{
+    struct accept_port *port = arg;
+    struct relay *relay = port->worker->relay;
+    uint32_t owner = address_worker(&peer->address, relay->worker_count);
+    if (owner == port->worker->index) {
+        accept_here(port->worker, fd, peer, port->listener);
+        return;
+    }
+    struct handed_over *handed = calloc(1, sizeof(*handed));
+    if (handed == NULL) {
+        (void)close(fd);
+        return;
+    }
+    handed->fd = fd;
+    handed->peer = *peer;
+    handed->listener = port->listener;
+    mail_post(relay->workers[owner].mailbox, &handed->mail, deliver_accepted);
+}
+
+int worker_add_listener(struct worker *worker, size_t listener, int fd)
+{
+    struct accept_port *port = &worker->accepts[listener];
+    port->worker = worker;
+    port->listener = &worker->relay->settings->listeners[listener];
+    return listener_new(worker->loop, fd, on_accepted, port, &worker->scope, &port->accepting);
+}
+
+void worker_run(void *arg)
+{
+    struct worker *worker = arg;
+    loop_run(worker->loop);
+    tls_library_thread_fini();
+}
+
+void worker_fini(struct worker *worker)
+{
+    size_t listeners = worker->relay->settings->listener_count;
+    worker->is_stopping = true;
+    for (size_t i = 0; worker->udps != NULL && i < listeners; i++)
+        udp_free(worker->udps[i].udp);
+    for (size_t i = 0; worker->accepts != NULL && i < listeners; i++)
+        listener_free(worker->accepts[i].accepting);
+    if (worker->mailbox != NULL)
+        mailbox_drain(worker->mailbox);
+    flow_pool_free(worker->pool);
+    if (worker->layer != NULL) {
+        loop_hook_remove(&worker->before);
+        loop_hook_remove(&worker->after);
+        loop_timer_stop(worker->loop, &worker->timer);
+    }
+    transaction_layer_free(worker->layer);
+    if (worker->last_record != NULL)
+        worker_flush_records(worker);
+    if (worker->resolver != NULL)
+        resolver_free(worker->resolver);
+    mailbox_free(worker->mailbox);
+    hop_table_fini(&worker->hops);
+    policy_snapshot_unref(worker->snapshot);
+    loop_free(worker->loop);
+    net_scratch_free(worker->scratch);
+    buffer_free(&worker->text);
+    buffer_free(&worker->message);
+    free(worker->udps);
+    free(worker->accepts);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* worker.h - one worker: a loop, its sockets, connections, transactions; private to src/relay. */
+#ifndef TRELAY_RELAY_WORKER_H
+#define TRELAY_RELAY_WORKER_H
+
+#include "account/record.h"
+#include "flow/flow_pool.h"
+#include "loop/thread.h"
+#include "net/listener.h"
+#include "net/locate.h"
+#include "net/udp.h"
+#include "relay/hop_table.h"
+#include "relay/relay.h"
+#include "relay/routing.h"
+#include "transaction/layer.h"
+
+#include <stdatomic.h>
+
+struct worker;
+
+struct relay {
+    const struct relay_settings *settings;
+    struct log_scope scope;
+    relay_record_fn *record;
+    void *record_arg;
+    uint64_t hash_seed;
+    struct transaction_secret secret;
+    struct capabilities capabilities;
+    struct tls_context_cache *contexts;
+    atomic_int_least64_t policy_confirmed_at; /* seconds since the epoch */
+    struct worker *workers; /* settings->worker_count of them */
+    uint32_t worker_count;  /* made so far */
+};
+
+struct worker_counts {
+    atomic_uint_fast64_t requests, responses, refused, dropped, transactions;
+};
+
+struct worker {
+    struct relay *relay;
+    uint32_t index;
+    struct thread *thread;
+    struct loop *loop;
+    struct mailbox *mailbox;
+    struct net_scratch *scratch;
+    struct log_scope scope;
+    struct udp_port *udps; /* one for each listener of settings; udp NULL where it is a stream */
+    struct accept_port *accepts; /* of worker 0, which accepts for all */
+    struct flow_pool *pool;
+    struct transaction_layer *layer;
+    struct resolver *resolver;
+    struct policy_snapshot *snapshot;
+    struct loop_timer timer;     /* the layer's next time */
+    uint64_t timer_set_for;
+    struct loop_hook before, after;
+    struct account_record *records, **last_record; /* not handed on yet: a wake-up for each would be dear */
+    uint32_t record_count;
+    struct loop_timer record_timer;
+    struct hop_table hops;       /* tries under way, by connection */
+    struct buffer text, message; /* scratch of one composition */
+    struct worker_counts counts;
+    struct sip_limits limits;
+    uint64_t next_stateless;
+    bool is_draining, is_stopping;
+};
+
+/* Who alone may answer a request, as the transaction layer compares it. */
+enum { RESPONSE_ORIGIN_SIZE = 17 };
+struct slice response_origin(enum transport transport, uint64_t key_hash, const struct endpoint *peer,
+    uint8_t out[RESPONSE_ORIGIN_SIZE]);
+
+struct udp_port {
+    struct worker *worker;
+    const struct listener_settings *listener;
+    struct udp *udp;
+};
+
+struct accept_port {
+    struct worker *worker;
+    struct listener *accepting; /* NULL where it is UDP */
+    const struct listener_settings *listener;
+};
+
+/* Where a request came from, and so where its responses go. */
+struct upstream {
+    const struct listener_settings *listener;
+    enum transport transport;
+    struct endpoint source;
+    struct endpoint reply_to;         /* of datagrams: RFC 3261 18.2.2 with RFC 3581 */
+    struct connection_handle handle;  /* of streams */
+    struct connection_facts *facts;   /* of streams; borrowed or counted, as the holder says */
+};
+
+/* One request on its way through the relay. Counted by the transaction layer's objects, on one thread. */
+struct exchange {
+    unsigned references;
+    struct worker *worker;
+    struct upstream upstream;          /* facts counted */
+    struct policy_snapshot *snapshot;  /* counted: one snapshot rules the whole request (INV-46) */
+    struct sip_message *request;       /* counted */
+    const struct peer_rule *peer;      /* in the snapshot */
+    struct transaction_handle server;
+    int64_t started_us;
+    char source_domain[DOMAIN_NAME_SIZE], request_domain[DOMAIN_NAME_SIZE]; /* "" when there is none */
+    struct slice request_uri;          /* edits of 16.4 and 16.6, see struct routing */
+    uint32_t route_remove_first;
+    bool route_remove_last;
+    struct slice route_append;
+    struct buffer text, pushes;
+};
+
+/* One target of an exchange: the relay step, t_relay. */
+struct relay_step {
+    struct exchange *exchange;         /* counted */
+    struct transaction_handle branch;
+    struct sip_uri next_hop;           /* in the exchange's message, snapshot or text */
+    char next_hop_domain[DOMAIN_NAME_SIZE]; /* "" for an address */
+    struct slice route_push;
+    const struct route *route;
+    struct flag_set *flags;            /* NULL: none */
+    const struct outbound_policy *row; /* NULL: known by address only */
+    struct locate *locating;
+    struct locate_target *targets;     /* addresses */
+    size_t target_count, target_next;
+    /* the last try, for the record */
+    struct locate_target target;
+    const struct outbound_policy *used_row;
+    enum decision decision;
+    enum level level;
+    char expected_domain[DOMAIN_NAME_SIZE];
+    struct connection_facts *facts;    /* counted */
+    struct why why;
+};
+
+/* One try: where the client transaction's messages go. */
+struct hop {
+    struct table_node by_connection;
+    struct worker *worker;
+    struct transaction_handle client;
+    enum transport transport;
+    struct endpoint target;
+    struct udp *udp;                   /* of datagrams */
+    struct connection_handle handle;   /* generation 0 until it is placed */
+    struct placement *placement;       /* under way; it comes back by placement->done() */
+};
+
+/* exchange.c */
+struct exchange *exchange_new(struct worker *worker, const struct upstream *upstream, struct sip_message *request);
+struct exchange *exchange_ref(struct exchange *exchange);
+void exchange_unref(struct exchange *exchange);
+void relay_step_free(struct relay_step *step);
+/* Writes the record of an answered request. STEP: the one that counted, or NULL. */
+/* Hands the records that wait to whoever wants them. */
+void worker_flush_records(struct worker *worker);
+void exchange_account(struct exchange *exchange, const struct relay_step *step, unsigned status, enum reason reason,
+    const char *detail);
+
+/* receive.c: everything that comes in */
+void worker_receive(struct worker *worker, const struct upstream *upstream, struct sip_message *message);
+void worker_receive_defect(struct worker *worker, const struct upstream *upstream, struct slice bytes,
+    const struct sip_defect *defect);
+void worker_receive_datagram(void *arg, struct slice datagram, const struct endpoint *source);
+void upstream_of_connection(struct worker *worker, struct connection_facts *facts, const char *listener,
+    struct upstream *upstream_r);
+
+/* request.c */
+void worker_new_request(struct worker *worker, const struct upstream *upstream, struct sip_message *request,
+    struct server_transaction *server);
+void worker_forward_ack(struct worker *worker, const struct upstream *upstream, struct sip_message *ack);
+/* A response of our own without a transaction. */
+void worker_reply_stateless(struct worker *worker, const struct upstream *upstream, struct sip_message *request,
+    unsigned status, enum reason reason, const char *detail);
+/* "Warning: 399 node \"word: detail\"" */
+void append_warning(const struct worker *worker, enum reason reason, const char *detail, struct buffer *lines);
+
+/* t_relay.c */
+void t_relay_start(struct relay_step *step);
+bool t_relay_next_address(struct relay_step *step);
+/* Outside a transaction: the ACK of a 2xx. Frees STEP when done. */
+void t_relay_stateless(struct relay_step *step);
+/* The worker's part of placement->done(). */
+void t_relay_placed(struct worker *worker, struct placement *placement);
+
+/* outgoing.c */
+int outgoing_compose(struct relay_step *step, const struct requirement *requirement, struct slice branch_id,
+    struct buffer *out) MUST_CHECK;
+/* The socket for a datagram to TARGET, and the listener that stands for it; NULL: there is none. */
+struct udp_port *outgoing_udp(struct worker *worker, const struct endpoint *target);
+
+/* transmit.c */
+void transmit_to_upstream(struct worker *worker, const struct upstream *upstream, struct slice bytes, bool *is_sent_r);
+void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes);
+
+/* operations.c: what the transaction layer asks for */
+const struct transaction_ops *worker_operations(void);
+
+#endif

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* command.c - the commands of the control socket, one row each. */
+#include "base/error.h"
+#include "control/control_private.h"
+#include "pkix/digest.h"
+
+#include <string.h>
+
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
+}
+
+static void do_status(struct control_client *client, json_t *question)
+{
+    (void)question;
+    const struct control_environment *environment = control_client_environment(client);
+    struct policy_snapshot *snapshot = environment->snapshot(environment->arg);
+    struct policy_counts counts = policy_snapshot_counts(snapshot);
+    struct relay_counts relay = relay_counts(environment->relay);
+    json_t *policy = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "generation",
+        (json_int_t)policy_snapshot_generation(snapshot), "loaded_at",
+        (json_int_t)policy_snapshot_loaded_at(snapshot), "outbound", (json_int_t)counts.outbound, "peers",
+        (json_int_t)counts.peers, "routes", (json_int_t)counts.routes, "server_profiles",
+        (json_int_t)counts.server_profiles, "unusable", (json_int_t)counts.unusable, "problems",
+        (json_int_t)policy_snapshot_problem_count(snapshot));
+    policy_snapshot_unref(snapshot);
+    control_answer(client,
+        json_pack("{s:s, s:s, s:I, s:i, s:b, s:o, s:I, s:I, s:I, s:I, s:I}", "node", environment->settings->node,
+            "version", PACKAGE_VERSION, "started_at", (json_int_t)environment->started_at, "workers",
+            (int)relay_worker_count(environment->relay), "database",
+            (int)environment->is_database_connected(environment->arg), "policy", policy, "requests",
+            (json_int_t)relay.requests, "responses", (json_int_t)relay.responses, "refused",
+            (json_int_t)relay.refused, "dropped", (json_int_t)relay.dropped, "transactions",
+            (json_int_t)relay.transactions));
+}
+
+static json_t *connection_json(const struct relay_connection *connection)
+{
+    char id[CONNECTION_ID_SIZE], peer[ADDRESS_TEXT_SIZE], digest[DIGEST_HEX_SIZE] = "";
+    const struct connection_facts *facts = connection->facts;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "id",
+        connection_id_print(connection->handle, id), "direction", connection->is_accepted ? "inbound" : "outbound",
+        "state", connection_state_name(connection->state), "peer", endpoint_print(&connection->peer, peer),
+        "requests", (json_int_t)connection->requests, "waiters", (json_int_t)connection->waiters, "opened_at",
+        (json_int_t)connection->opened_at, "used_at", (json_int_t)connection->used_at);
+    (void)json_object_set_new(json, "key", text_or_null(connection->key));
+    if (facts == NULL)
+        return json;
+    if (facts->has_key_digest)
+        (void)digest_hex(facts->key_digest, digest);
+    (void)json_object_set_new(json, "transport", json_string(transport_name(facts->transport)));
+    (void)json_object_set_new(json, "key_digest", text_or_null(digest));
+    if (facts->transport != TRANSPORT_TLS)
+        return json;
+    (void)json_object_set_new(json, "tls", json_string(tls_version_name(facts->tls_version)));
+    (void)json_object_set_new(json, "suite", text_or_null(facts->suite));
+    (void)json_object_set_new(json, "sni", text_or_null(facts->server_name));
+    (void)json_object_set_new(json, "certificate", text_or_null(facts->credential));
+    (void)json_object_set_new(json, "level", json_string(level_name(facts->verdict.level)));
+    (void)json_object_set_new(json, "class",
+        json_string(facts->verdict.result == VERDICT_PROVEN ? "verified" : "unverified"));
+    (void)json_object_set_new(json, "expected_domain", text_or_null(facts->verdict.expected_domain));
+    (void)json_object_set_new(json, "identity", text_or_null(facts->verdict.matched_name));
+    (void)json_object_set_new(json, "peer_subject",
+        text_or_null(facts->certificate != NULL ? facts->certificate->subject : NULL));
+    if (facts->deadline != INT64_MAX)
+        (void)json_object_set_new(json, "deadline", json_integer((json_int_t)facts->deadline));
+    return json;
+}
+
+static void answer_connections(void *arg, const struct relay_connection *connections, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count; i++)
+        (void)json_array_append_new(array, connection_json(&connections[i]));
+    control_answer(arg, json_pack("{s:o}", "connections", array));
+}
+
+static void do_connections(struct control_client *client, json_t *question)
+{
+    (void)question;
+    const struct control_environment *environment = control_client_environment(client);
+    if (relay_list_connections(environment->relay, environment->mailbox, answer_connections, client) != 0)
+        control_answer_error(client, "out of memory");
+}
+
+static void do_reload(struct control_client *client, json_t *question)
+{
+    const struct control_environment *environment = control_client_environment(client);
+    struct why why = WHY_NONE;
+    const char *mode = json_string_value(json_object_get(question, "mode"));
+    if (environment->reload(environment->arg, mode != NULL ? mode : "drop", &why) != 0)
+        control_answer_error(client, why.text);
+    else
+        control_answer(client, json_pack("{s:s}", "reload", mode != NULL ? mode : "drop"));
+}
+
+static void do_close(struct control_client *client, json_t *question)
+{
+    const struct control_environment *environment = control_client_environment(client);
+    const char *id = json_string_value(json_object_get(question, "id"));
+    struct connection_handle handle;
+    if (id == NULL || !connection_id_parse(slice_of_string(id), &handle) ||
+        relay_close_connection(environment->relay, handle) != 0)
+        control_answer_error(client, "no such connection: \"id\" is as in trelayctl connections, e.g. 0.3.17");
+    else
+        control_answer(client, json_pack("{s:s}", "closing", id));
+}
+
+static const struct {
+    const char *name;
+    void (*run)(struct control_client *client, json_t *question);
+} commands[] = {
+    { "status", do_status },
+    { "connections", do_connections },
+    { "explain", control_explain },
+    { "reload", do_reload },
+    { "close", do_close },
+};
+
+void control_command(struct control_client *client, json_t *question)
+{
+    const char *name = json_string_value(json_object_get(question, "command"));
+    for (size_t i = 0; name != NULL && i < ARRAY_SIZE(commands); i++)
+        if (strcmp(name, commands[i].name) == 0) {
+            commands[i].run(client, question);
+            return;
+        }
+    control_answer_error(client, "unknown command; there are status, connections, explain, reload, close");
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control.h - trelayctl's side of the daemon: a Unix socket on which one JSON object is asked and one answered.
+ * In:    {"command": "status", ...} and a new line. Out: an object and a new line, then the connection closes.
+ * Never: waits; a question that takes time is answered later. Who may ask is the socket's permission bits.
+ */
+#ifndef TRELAY_CONTROL_CONTROL_H
+#define TRELAY_CONTROL_CONTROL_H
+
+#include "base/attributes.h"
+#include "base/why.h"
+#include "log/log.h"
+#include "loop/mailbox.h"
+#include "net/resolver.h"
+#include "relay/relay.h"
+
+#include <stdint.h>
+
+struct control;
+
+/* What the commands work on; everything outlives the control. */
+struct control_environment {
+    struct loop *loop;
+    struct mailbox *mailbox; /* of that loop: workers' answers come there */
+    struct relay *relay;
+    struct resolver *resolver;
+    const struct relay_settings *settings;
+    const struct log_scope *scope;
+    /* The snapshot in force, counted for the caller. */
+    struct policy_snapshot *(*snapshot)(void *arg);
+    /* MODE: "drop" or "drain". 0, or ERROR_UNKNOWN_NAME. */
+    int (*reload)(void *arg, const char *mode, struct why *why);
+    bool (*is_database_connected)(void *arg);
+    void *arg;
+    int64_t started_at; /* seconds since the epoch */
+};
+
+/* Replaces a socket that is left from a process that is gone; refuses one that is answered. */
+int control_new(const struct control_environment *environment, const char *path, unsigned mode,
+    struct control **control_r, struct why *why) MUST_CHECK;
+void control_free(struct control *control);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* control_explain.c - which row, which key, which decision, and why, for a request that is not sent (INV-50).
+ * In:    {"command":"explain","destination":"sip:bob@biloxi.example","source":...,"flags":...,"address":...}
+ * The same functions decide here as in the relay step, with today's snapshot.
+ */
+#include "base/error.h"
+#include "control/control_private.h"
+#include "net/locate.h"
+#include "pkix/digest.h"
+#include "policy/name.h"
+#include "sip/uri.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct explanation {
+    struct control_client *client;
+    struct policy_snapshot *snapshot;
+    char uri_text[1024];
+    struct sip_uri uri;
+    char next_hop_domain[DOMAIN_NAME_SIZE], source_domain[DOMAIN_NAME_SIZE], peer[ROW_NAME_SIZE];
+    struct flag_set flags;
+    struct policy_lookup_order order;
+    const struct outbound_policy *row;
+    struct requirement requirement;
+    json_t *answer;
+};
+
+static void finish(struct explanation *explanation)
+{
+    control_answer(explanation->client, explanation->answer);
+    policy_snapshot_unref(explanation->snapshot);
+    free(explanation);
+}
+
+static void say(struct explanation *explanation, const char *name, const char *text)
+{
+    (void)json_object_set_new(explanation->answer, name,
+        text != NULL && text[0] != '\0' ? json_string(text) : json_null());
+}
+
+static void refuse(struct explanation *explanation, enum reason reason, const char *detail)
+{
+    say(explanation, "decision", decision_name(DECISION_REJECT));
+    say(explanation, "reason", reason_word(reason));
+    say(explanation, "detail", detail != NULL && detail[0] != '\0' ? detail : reason_text(reason));
+    (void)json_object_set_new(explanation->answer, "status", json_integer((json_int_t)reason_status(reason)));
+    finish(explanation);
+}
+
+static void on_decided(void *arg, const struct decision_result *result)
+{
+    struct explanation *explanation = arg;
+    char id[CONNECTION_ID_SIZE];
+    if (result->decision == DECISION_REJECT) {
+        refuse(explanation, result->reason, NULL);
+        return;
+    }
+    say(explanation, "decision", decision_name(result->decision));
+    say(explanation, "reason", reason_word(REASON_NONE));
+    say(explanation, "connection",
+        result->handle.generation != 0 ? connection_id_print(result->handle, id) : NULL);
+    finish(explanation);
+}
+
+static void say_key(struct explanation *explanation)
+{
+    const struct control_environment *environment = control_client_environment(explanation->client);
+    struct connection_key key;
+    struct buffer text = BUFFER_EMPTY;
+    uint8_t digest[DIGEST_SIZE];
+    char hex[DIGEST_HEX_SIZE];
+    relay_encode_key(environment->relay, &explanation->requirement.key, &key);
+    struct slice bytes = slice_of((const char *)key.bytes, key.length);
+    if (digest_sha256(&bytes, 1, digest) == 0)
+        say(explanation, "key_digest", digest_hex(digest, hex));
+    requirement_key_print(&explanation->requirement.key, &text);
+    (void)json_object_set_new(explanation->answer, "key", json_stringn(buffer_slice(&text).data, text.length));
+    buffer_free(&text);
+}
+
+static void explain_target(struct explanation *explanation, const struct locate_target *target)
+{
+    const struct control_environment *environment = control_client_environment(explanation->client);
+    struct why why = WHY_NONE;
+    char text[ADDRESS_TEXT_SIZE];
+    enum reason reason = REASON_NO_POLICY;
+    say(explanation, "target", endpoint_print(&target->endpoint, text));
+    say(explanation, "transport", transport_name(target->transport));
+    if (explanation->row == NULL) {
+        struct policy_query query = { .address = &target->endpoint.address,
+            .next_hop_domain = explanation->next_hop_domain[0] != '\0' ? explanation->next_hop_domain : NULL,
+            .source_domain = explanation->source_domain[0] != '\0' ? explanation->source_domain : NULL,
+            .peer = explanation->peer[0] != '\0' ? explanation->peer : NULL };
+        if (policy_lookup(explanation->snapshot, &query, &explanation->order, &explanation->row, &reason) !=
+            LOOKUP_RESULT_HIT) {
+            refuse(explanation, reason, NULL);
+            return;
+        }
+        say(explanation, "policy", explanation->row->name);
+    }
+    struct requirement_target wanted = { .transport = target->transport, .endpoint = target->endpoint,
+        .next_hop_domain = explanation->next_hop_domain[0] != '\0' ? explanation->next_hop_domain : NULL };
+    struct requirement_defaults defaults = { .max_age_s = environment->settings->max_age_s,
+        .idle_timeout_s = environment->settings->idle_timeout_s };
+    reason = requirement_build(explanation->snapshot, explanation->row, &explanation->flags, &wanted,
+        relay_capabilities(environment->relay), &defaults, &explanation->requirement, &why);
+    if (reason != REASON_NONE) {
+        refuse(explanation, reason, why.text);
+        return;
+    }
+    const struct requirement *requirement = &explanation->requirement;
+    say(explanation, "level", level_name((enum level)requirement->key.level));
+    say(explanation, "expected_domain", requirement->key.expected_domain);
+    say(explanation, "certificate", requirement->terms.credential != NULL ? requirement->terms.credential->name : NULL);
+    say(explanation, "sni", requirement->key.sni);
+    say(explanation, "trust_set", requirement->terms.trust_set != NULL ? requirement->terms.trust_set->name : NULL);
+    say_key(explanation);
+    if (relay_consider(environment->relay, requirement, explanation->snapshot, environment->mailbox, on_decided,
+            explanation) != 0)
+        refuse(explanation, REASON_NO_MEMORY, NULL);
+}
+
+static void on_located(void *arg, const struct locate_result *result)
+{
+    struct explanation *explanation = arg;
+    if (result->reason != REASON_NONE || result->count == 0)
+        refuse(explanation, result->reason != REASON_NONE ? result->reason : REASON_NO_ADDRESS, result->why.text);
+    else
+        explain_target(explanation, &result->targets[0]);
+}
+
+static bool needs_tls(const struct explanation *explanation)
+{
+    return (explanation->row != NULL && level_needs_tls(explanation->row->level)) ||
+        explanation->uri.scheme == SIP_URI_SIPS ||
+        flags_have(&explanation->flags, T_RELAY_TLS | T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST);
+}
+
+static enum transport uri_transport(const struct explanation *explanation)
+{
+    if (needs_tls(explanation) || explanation->uri.transport == SIP_TRANSPORT_TLS)
+        return TRANSPORT_TLS;
+    return explanation->uri.transport == SIP_TRANSPORT_TCP   ? TRANSPORT_TCP
+        : explanation->uri.transport == SIP_TRANSPORT_UDP ? TRANSPORT_UDP
+                                                           : TRANSPORT_UNSET;
+}
+
+static void locate(struct explanation *explanation)
+{
+    const struct control_environment *environment = control_client_environment(explanation->client);
+    const struct sip_uri *uri = &explanation->uri;
+    struct locate_target fixed = { .transport = uri_transport(explanation) };
+    if (fixed.transport == TRANSPORT_UNSET)
+        fixed.transport = TRANSPORT_UDP;
+    if (explanation->row != NULL && explanation->row->next_hop_count > 0) {
+        fixed.endpoint = explanation->row->next_hops[0];
+        explain_target(explanation, &fixed);
+        return;
+    }
+    if (uri->host.kind == SIP_HOST_V4 || uri->host.kind == SIP_HOST_V6) {
+        uint16_t port = uri->port != 0 ? uri->port : fixed.transport == TRANSPORT_TLS ? 5061 : 5060;
+        fixed.endpoint = (struct endpoint){ .address = uri->host.address, .port = port };
+        explain_target(explanation, &fixed);
+        return;
+    }
+    struct locate *handle;
+    struct locate_question question = { .host = slice_of_string(explanation->next_hop_domain), .port = uri->port,
+        .is_sips = uri->scheme == SIP_URI_SIPS, .transport = uri_transport(explanation),
+        .allowed =
+            needs_tls(explanation) ? TRANSPORT_BIT_TLS : TRANSPORT_BIT_UDP | TRANSPORT_BIT_TCP | TRANSPORT_BIT_TLS };
+    if (question.transport == TRANSPORT_TLS && explanation->uri.transport != SIP_TRANSPORT_TLS)
+        question.transport = TRANSPORT_UNSET;
+    if (locate_start(environment->resolver, &question, on_located, explanation, &handle) != 0)
+        refuse(explanation, REASON_NO_MEMORY, NULL);
+}
+
+static const char *field(json_t *question, const char *name)
+{
+    const char *text = json_string_value(json_object_get(question, name));
+    return text != NULL ? text : "";
+}
+
+/* Reads the question; false: WHY says what is wrong with it. */
+static bool read_question(struct explanation *explanation, json_t *question, struct why *why)
+{
+    const struct control_environment *environment = control_client_environment(explanation->client);
+    const char *destination = field(question, "destination"), *source = field(question, "source");
+    bool has_scheme = strncmp(destination, "sip:", 4) == 0 || strncmp(destination, "sips:", 5) == 0;
+    struct buffer text = { explanation->uri_text, 0, sizeof(explanation->uri_text), false };
+    if (strlen(destination) > 900)
+        return why_fail(why, 0, "the destination is too long") != 0;
+    buffer_append_string(&text, has_scheme ? "" : "sip:");
+    buffer_append_string(&text, destination);
+    if (sip_uri_parse(buffer_slice(&text), &explanation->uri) != 0 || !sip_uri_is_sip(&explanation->uri))
+        return why_fail(why, 0, "destination \"%s\" is no SIP URI, domain or address", destination) != 0;
+    if (explanation->uri.host.kind == SIP_HOST_NAME &&
+        name_normalise(explanation->uri.host.text, explanation->next_hop_domain) != 0)
+        return why_fail(why, 0, "destination \"%s\" has no valid domain name", destination) != 0;
+    if (source[0] != '\0' && name_normalise(slice_of_string(source), explanation->source_domain) != 0)
+        return why_fail(why, 0, "source \"%s\" is no domain name", source) != 0;
+    if (!slice_to_string(slice_of_string(field(question, "peer")), explanation->peer, sizeof(explanation->peer)))
+        return why_fail(why, 0, "the peer's name is too long") != 0;
+    if (flags_parse(slice_of_string(field(question, "flags")), &explanation->flags, why) != 0)
+        return false;
+    explanation->order = flags_have(&explanation->flags, T_RELAY_LOOKUP) ? explanation->flags.lookup
+                                                                         : environment->settings->lookup;
+    return true;
+}
+
+void control_explain(struct control_client *client, json_t *question)
+{
+    const struct control_environment *environment = control_client_environment(client);
+    struct explanation *explanation = calloc(1, sizeof(*explanation));
+    struct why why = WHY_NONE;
+    enum reason reason = REASON_NO_POLICY;
+    if (explanation == NULL) {
+        control_answer_error(client, "out of memory");
+        return;
+    }
+    explanation->client = client;
+    if (!read_question(explanation, question, &why)) {
+        free(explanation);
+        control_answer_error(client, why.text);
+        return;
+    }
+    explanation->snapshot = environment->snapshot(environment->arg);
+    explanation->answer = json_object();
+    const struct address *address = explanation->uri.host.kind == SIP_HOST_NAME ? NULL : &explanation->uri.host.address;
+    struct policy_query query = { .address = address,
+        .next_hop_domain = explanation->next_hop_domain[0] != '\0' ? explanation->next_hop_domain : NULL,
+        .source_domain = explanation->source_domain[0] != '\0' ? explanation->source_domain : NULL,
+        .peer = explanation->peer[0] != '\0' ? explanation->peer : NULL };
+    query.request_domain = query.next_hop_domain;
+    say(explanation, "destination", explanation->uri_text);
+    switch (policy_lookup(explanation->snapshot, &query, &explanation->order, &explanation->row, &reason)) {
+    case LOOKUP_RESULT_NONE:
+    case LOOKUP_RESULT_REFUSED:
+        say(explanation, "policy", explanation->row != NULL ? explanation->row->name : NULL);
+        refuse(explanation, reason, explanation->row != NULL ? explanation->row->unusable : NULL);
+        return;
+    case LOOKUP_RESULT_HIT:
+        say(explanation, "policy", explanation->row->name);
+        break;
+    case LOOKUP_RESULT_NEEDS_ADDRESS:
+        explanation->row = NULL;
+        break;
+    }
+    locate(explanation);
+}

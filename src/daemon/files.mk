@@ -1,2 +1,15 @@
-# Sources of src/daemon, in libedge.
-libedge_a_SOURCES +=
+# Sources of src/daemon: the two programs.
+libedge_a_SOURCES += \
+    src/daemon/options.h src/daemon/options.c \
+    src/daemon/service.h src/daemon/service.c \
+    src/daemon/policy_watch.h src/daemon/policy_watch.c \
+    src/daemon/connection_row.h src/daemon/connection_row.c \
+    src/daemon/daemon.h src/daemon/daemon.c
+
+sbin_PROGRAMS = trelayd
+trelayd_SOURCES = src/daemon/main.c
+trelayd_LDADD = $(EDGE_LIBS)
+
+bin_PROGRAMS = trelayctl
+trelayctl_SOURCES = src/daemon/ctl_main.c
+trelayctl_LDADD = $(EDGE_LIBS)

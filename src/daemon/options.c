@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* options.c - the configuration file; see options.h.
+ * The grammar is libconfuse's; rows[] below says every option with its range and meaning.
+ */
+#include "daemon/options.h"
+
+#include "base/error.h"
+#include "policy/name.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { MAX_WORKERS = 256, SECONDS_OF_A_YEAR = 31536000 };
+
+/* Where a number of the file belongs in struct options, and what it may be. */
+struct number_row {
+    const char *section; /* NULL: top level */
+    const char *name;
+    size_t offset;
+    long minimum, maximum, initial;
+    const char *meaning;
+};
+
+#define RELAY(member) offsetof(struct options, relay.member)
+static const struct number_row numbers[] = {
+    { NULL, "workers", RELAY(worker_count), 0, MAX_WORKERS, 0, "relay threads; 0: one per processor" },
+    { NULL, "drain", offsetof(struct options, drain_s), 0, 3600, 40, "seconds that SIGTERM waits for open transactions" },
+    { "database", "poll", offsetof(struct options, poll_s), 1, 3600, 10, "seconds between looks for a changed policy" },
+    { "database", "max_stale", RELAY(max_stale_s), 0, SECONDS_OF_A_YEAR, 86400,
+        "seconds that a policy serves without the database; 0: no limit" },
+    { "accounting", "flush", offsetof(struct options, record_flush_ms), 10, 60000, 250, "milliseconds between batches" },
+    { "accounting", "backlog", offsetof(struct options, record_backlog_kib), 64, 4194304, 65536,
+        "KiB of records kept while the database is away" },
+    { "limits", "message_bytes", RELAY(max_message_bytes), 1024, 1048576, 65535, "largest SIP message" },
+    { "limits", "connections", RELAY(max_connections), 10, 10000000, 100000, "connections of one worker" },
+    { "limits", "connections_each", RELAY(max_connections_each), 1, 10000000, 10000,
+        "accepted connections of one address" },
+    { "limits", "waiters", RELAY(max_waiters), 1, 1000000, 10000, "requests waiting for one handshake" },
+    { "limits", "connect_timeout", RELAY(connect_timeout_ms), 10, 60000, 4000, "milliseconds for TCP to connect" },
+    { "limits", "handshake_timeout", RELAY(handshake_timeout_ms), 10, 60000, 6000, "milliseconds for the TLS handshake" },
+    { "limits", "message_timeout", RELAY(message_timeout_ms), 100, 600000, 30000,
+        "milliseconds from the first to the last byte of a message" },
+    { "limits", "idle_timeout", RELAY(idle_timeout_s), 1, SECONDS_OF_A_YEAR, 3600,
+        "seconds after which a silent connection is closed" },
+    { "limits", "max_age", RELAY(max_age_s), 0, SECONDS_OF_A_YEAR, 86400,
+        "seconds that a connection lives however busy; 0: no limit" },
+    { "limits", "backoff", RELAY(backoff_ms), 0, 600000, 1000, "milliseconds without a new try after a failed handshake" },
+    { "dns", "timeout", RELAY(dns_timeout_ms), 10, 60000, 1500, "milliseconds for one try" },
+    { "dns", "tries", RELAY(dns_tries), 1, 10, 2, "tries of each name server" },
+    { "timers", "t1", RELAY(timers.t1_ms), 10, 10000, 500, "RFC 3261 T1, milliseconds" },
+    { "timers", "t2", RELAY(timers.t2_ms), 10, 60000, 4000, "RFC 3261 T2, milliseconds" },
+    { "timers", "t4", RELAY(timers.t4_ms), 10, 60000, 5000, "RFC 3261 T4, milliseconds" },
+    { "timers", "c", RELAY(timers.c_ms), 100, 3600000, 185000, "RFC 3261 timer C, milliseconds" },
+};
+#undef RELAY
+
+static int at(struct why *why, cfg_t *section, const char *text, const char *value)
+{
+    return why_fail(why, ERROR_SYNTAX, "%s:%d: %s: \"%s\"", section->filename != NULL ? section->filename : "?",
+        section->line, text, value);
+}
+
+static int copy_name(struct why *why, cfg_t *section, const char *what, const char *value, char *out, size_t size)
+{
+    if (value == NULL || value[0] == '\0')
+        return why_fail(why, ERROR_SYNTAX, "%s:%d: %s is missing", section->filename, section->line, what);
+    if (!slice_to_string(slice_of_string(value), out, size))
+        return at(why, section, "name is too long", value);
+    return 0;
+}
+
+static int copy_host(struct why *why, cfg_t *section, const char *value, char out[SETTINGS_HOST_SIZE])
+{
+    struct address address;
+    struct slice text = slice_of_string(value);
+    if (address_parse(text, &address) == 0)
+        return slice_to_string(text, out, SETTINGS_HOST_SIZE) ? 0 : ERROR_LIMIT;
+    if (name_normalise(text, out) != 0)
+        return at(why, section, "neither a host name nor an address", value);
+    return 0;
+}
+
+static const char *const transport_words[] = { [SIP_TRANSPORT_UDP] = "udp", [SIP_TRANSPORT_TCP] = "tcp",
+    [SIP_TRANSPORT_TLS] = "tls" };
+
+static enum sip_transport transport_of(const char *word)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(transport_words); i++)
+        if (transport_words[i] != NULL && word != NULL && strcmp(word, transport_words[i]) == 0)
+            return (enum sip_transport)i;
+    return SIP_TRANSPORT_NONE;
+}
+
+static int read_listener(cfg_t *section, struct listener_settings *out, struct why *why)
+{
+    int rc = copy_name(why, section, "the listener's name", cfg_title(section), out->name, sizeof(out->name));
+    if (rc != 0)
+        return rc;
+    const char *transport = cfg_getstr(section, "transport");
+    out->transport = transport_of(transport);
+    if (out->transport == SIP_TRANSPORT_NONE)
+        return at(why, section, "transport must be udp, tcp or tls", transport != NULL ? transport : "");
+    const char *address = cfg_getstr(section, "address");
+    if (address == NULL || address_parse(slice_of_string(address), &out->endpoint.address) != 0)
+        return at(why, section, "address must be an IPv4 or IPv6 address", address != NULL ? address : "");
+    long port = cfg_getint(section, "port");
+    if (port == 0)
+        port = out->transport == SIP_TRANSPORT_TLS ? 5061 : 5060;
+    long advertised_port = cfg_getint(section, "advertise_port");
+    if (port < 1 || port > 65535 || advertised_port < 0 || advertised_port > 65535)
+        return at(why, section, "port must be 1 to 65535 in listener", out->name);
+    out->endpoint.port = (uint16_t)port;
+    out->advertised_port = (uint16_t)(advertised_port != 0 ? advertised_port : port);
+    const char *advertise = cfg_getstr(section, "advertise");
+    if (advertise == NULL && address_is_unspecified(&out->endpoint.address))
+        return at(why, section, "a listener on every address must say what to advertise, listener", out->name);
+    return copy_host(why, section, advertise != NULL ? advertise : address, out->advertised_host);
+}
+
+static int read_listeners(cfg_t *file, struct relay_settings *relay, struct why *why)
+{
+    size_t count = cfg_size(file, "listener");
+    if (count == 0)
+        return why_fail(why, ERROR_SYNTAX, "%s: no listener: add one, as listener \"edge\" { transport = tls ... }",
+            file->filename);
+    relay->listeners = calloc(count, sizeof(*relay->listeners));
+    if (relay->listeners == NULL)
+        return why_fail(why, ERROR_MEMORY, "no memory for the listeners");
+    relay->listener_count = count;
+    for (size_t i = 0; i < count; i++) {
+        int rc = read_listener(cfg_getnsec(file, "listener", (unsigned)i), &relay->listeners[i], why);
+        if (rc != 0)
+            return rc;
+        for (size_t other = 0; other < i; other++)
+            if (strcmp(relay->listeners[other].name, relay->listeners[i].name) == 0)
+                return at(why, cfg_getnsec(file, "listener", (unsigned)i), "two listeners of one name",
+                    relay->listeners[i].name);
+    }
+    return 0;
+}
+
+static int read_aliases(cfg_t *file, struct relay_settings *relay, struct why *why)
+{
+    size_t count = cfg_size(file, "aliases");
+    relay->aliases = calloc(count + 1, sizeof(*relay->aliases));
+    if (relay->aliases == NULL)
+        return why_fail(why, ERROR_MEMORY, "no memory for the aliases");
+    relay->alias_count = count;
+    for (size_t i = 0; i < count; i++) {
+        int rc = copy_host(why, file, cfg_getnstr(file, "aliases", (unsigned)i), relay->aliases[i]);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int read_trusted(cfg_t *file, struct relay_settings *relay, struct why *why)
+{
+    size_t count = cfg_size(file, "trusted_upstreams");
+    relay->trusted_upstreams = calloc(count + 1, sizeof(*relay->trusted_upstreams));
+    if (relay->trusted_upstreams == NULL)
+        return why_fail(why, ERROR_MEMORY, "no memory for the trusted upstreams");
+    relay->trusted_upstream_count = count;
+    for (size_t i = 0; i < count; i++) {
+        const char *text = cfg_getnstr(file, "trusted_upstreams", (unsigned)i);
+        if (prefix_parse(slice_of_string(text), &relay->trusted_upstreams[i]) != 0)
+            return at(why, file, "trusted_upstreams takes prefixes such as 192.0.2.0/24", text);
+    }
+    return 0;
+}
+
+static int read_numbers(cfg_t *file, struct options *options, struct why *why)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        const struct number_row *row = &numbers[i];
+        cfg_t *section = row->section != NULL ? cfg_getsec(file, row->section) : file;
+        long value = section != NULL ? cfg_getint(section, row->name) : row->initial;
+        if (value < row->minimum || value > row->maximum)
+            return why_fail(why, ERROR_LIMIT, "%s:%d: %s%s%s = %ld: must be %ld to %ld (%s)", file->filename,
+                section != NULL ? section->line : 0, row->section != NULL ? row->section : "",
+                row->section != NULL ? "." : "", row->name, value, row->minimum, row->maximum, row->meaning);
+        *(uint32_t *)(void *)((char *)options + row->offset) = (uint32_t)value;
+    }
+    return 0;
+}
+
+static int read_log(cfg_t *file, struct options *options, struct why *why)
+{
+    cfg_t *section = cfg_getsec(file, "log");
+    const char *level = cfg_getstr(section, "level");
+    const char *target = cfg_getstr(section, "target");
+    options->log_level = log_level_from_name(slice_of_string(level));
+    if (options->log_level == LOG_LEVEL_UNSET)
+        return at(why, section, "log.level must be error, warn, info or debug", level);
+    options->log_to_syslog = strcmp(target, "syslog") == 0;
+    if (!options->log_to_syslog && strcmp(target, "stderr") != 0)
+        return at(why, section, "log.target must be stderr or syslog", target);
+    return 0;
+}
+
+static int read_texts(cfg_t *file, struct options *options, struct why *why)
+{
+    int rc = copy_name(why, file, "node", cfg_getstr(file, "node"), options->relay.node, sizeof(options->relay.node));
+    if (rc != 0)
+        return rc;
+    cfg_t *database = cfg_getsec(file, "database");
+    const char *connection = cfg_getstr(database, "connection");
+    if (connection == NULL)
+        return why_fail(why, ERROR_SYNTAX, "%s: database { connection = ... } is missing: policy comes from PostgreSQL",
+            file->filename);
+    cfg_t *control = cfg_getsec(file, "control");
+    const char *socket = cfg_getstr(control, "socket");
+    char *end = NULL;
+    const char *mode = cfg_getstr(control, "mode");
+    options->control_mode = (unsigned)strtoul(mode, &end, 8);
+    if (*end != '\0' || options->control_mode > 0777)
+        return at(why, control, "control.mode takes octal permissions such as 0660", mode);
+    const char *servers = cfg_getstr(cfg_getsec(file, "dns"), "servers");
+    if (!slice_to_string(slice_of_string(servers), options->relay.dns_servers, sizeof(options->relay.dns_servers)))
+        return at(why, file, "dns.servers is too long", servers);
+    options->database = strdup(connection);
+    options->control_socket = strdup(socket);
+    if (options->database == NULL || options->control_socket == NULL)
+        return why_fail(why, ERROR_MEMORY, "no memory for the configuration");
+    return 0;
+}
+
+static int read_lookup(cfg_t *file, struct options *options, struct why *why)
+{
+    const char *text = cfg_getstr(file, "lookup");
+    struct why reason = WHY_NONE;
+    if (policy_lookup_order_parse(slice_of_string(text), &options->relay.lookup, &reason) != 0)
+        return why_fail(why, ERROR_SYNTAX, "%s: lookup: %s", file->filename, reason.text);
+    return 0;
+}
+
+static int read_all(cfg_t *file, struct options *options, struct why *why)
+{
+    int rc = read_texts(file, options, why);
+    if (rc == 0)
+        rc = read_numbers(file, options, why);
+    if (rc == 0)
+        rc = read_log(file, options, why);
+    if (rc == 0)
+        rc = read_listeners(file, &options->relay, why);
+    if (rc == 0)
+        rc = read_aliases(file, &options->relay, why);
+    if (rc == 0)
+        rc = read_trusted(file, &options->relay, why);
+    if (rc == 0)
+        rc = read_lookup(file, options, why);
+    options->relay.timers.is_test = cfg_getbool(cfg_getsec(file, "timers"), "test") == cfg_true;
+    if (rc == 0)
+        rc = timer_settings_check(&options->relay.timers, why);
+    if (rc == 0 && options->relay.worker_count == 0) {
+        long processors = sysconf(_SC_NPROCESSORS_ONLN);
+        options->relay.worker_count = processors > 0 ? (uint32_t)processors : 1;
+    }
+    return rc;
+}
+
+/* The number rows of SECTION as libconfuse options, behind the texts that OPTIONS already holds. */
+enum { SECTION_OPTIONS_MAX = 24 };
+
+static void add_numbers(cfg_opt_t options[SECTION_OPTIONS_MAX], size_t count, const char *section)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+        const char *of = numbers[i].section;
+        bool is_here = of == NULL ? section == NULL : section != NULL && strcmp(of, section) == 0;
+        if (is_here && count < SECTION_OPTIONS_MAX - 1)
+            options[count++] = (cfg_opt_t)CFG_INT(numbers[i].name, numbers[i].initial, CFGF_NONE);
+    }
+    options[count] = (cfg_opt_t)CFG_END();
+}
+
+static cfg_t *grammar_new(void)
+{
+    char no_values[] = "{}";
+    cfg_opt_t database[SECTION_OPTIONS_MAX] = { CFG_STR("connection", NULL, CFGF_NODEFAULT) };
+    cfg_opt_t control[SECTION_OPTIONS_MAX] = { CFG_STR("socket", "/run/trelay/control", CFGF_NONE),
+        CFG_STR("mode", "0660", CFGF_NONE) };
+    cfg_opt_t log[SECTION_OPTIONS_MAX] = { CFG_STR("level", "info", CFGF_NONE),
+        CFG_STR("target", "stderr", CFGF_NONE) };
+    cfg_opt_t dns[SECTION_OPTIONS_MAX] = { CFG_STR("servers", "", CFGF_NONE) };
+    cfg_opt_t listener[] = { CFG_STR("transport", NULL, CFGF_NODEFAULT), CFG_STR("address", NULL, CFGF_NODEFAULT),
+        CFG_INT("port", 0, CFGF_NONE), CFG_STR("advertise", NULL, CFGF_NODEFAULT),
+        CFG_INT("advertise_port", 0, CFGF_NONE), CFG_END() };
+    cfg_opt_t accounting[SECTION_OPTIONS_MAX], limits[SECTION_OPTIONS_MAX], timers[SECTION_OPTIONS_MAX];
+    add_numbers(database, 1, "database");
+    add_numbers(control, 2, "control");
+    add_numbers(log, 2, "log");
+    add_numbers(dns, 1, "dns");
+    add_numbers(accounting, 0, "accounting");
+    add_numbers(limits, 0, "limits");
+    timers[0] = (cfg_opt_t)CFG_BOOL("test", cfg_false, CFGF_NONE);
+    add_numbers(timers, 1, "timers");
+    cfg_opt_t file[SECTION_OPTIONS_MAX] = { CFG_STR("node", NULL, CFGF_NODEFAULT),
+        CFG_STR("lookup", "dst+addr+default", CFGF_NONE), CFG_STR_LIST("aliases", no_values, CFGF_NONE),
+        CFG_STR_LIST("trusted_upstreams", no_values, CFGF_NONE), CFG_SEC("database", database, CFGF_NONE),
+        CFG_SEC("control", control, CFGF_NONE), CFG_SEC("log", log, CFGF_NONE), CFG_SEC("dns", dns, CFGF_NONE),
+        CFG_SEC("accounting", accounting, CFGF_NONE), CFG_SEC("limits", limits, CFGF_NONE),
+        CFG_SEC("timers", timers, CFGF_NONE),
+        CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES) };
+    add_numbers(file, 12, NULL);
+    return cfg_init(file, CFGF_NONE);
+}
+
+int options_load(const char *path, struct options *options_r, struct why *why)
+{
+    struct options options = { 0 };
+    cfg_t *file = grammar_new();
+    if (file == NULL)
+        return why_fail(why, ERROR_MEMORY, "no memory to read %s", path);
+    int rc = 0;
+    /* The library itself prints file, line and reason of what it cannot parse to standard error. */
+    switch (cfg_parse(file, path)) {
+    case CFG_SUCCESS:
+        rc = read_all(file, &options, why);
+        break;
+    case CFG_FILE_ERROR:
+        rc = why_fail(why, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
+        break;
+    default:
+        rc = why_fail(why, ERROR_SYNTAX, "%s: the file cannot be parsed, the line is named above", path);
+    }
+    cfg_free(file);
+    if (rc != 0) {
+        options_fini(&options);
+        return rc;
+    }
+    *options_r = options;
+    return 0;
+}
+
+void options_fini(struct options *options)
+{
+    relay_settings_fini(&options->relay);
+    free(options->database);
+    free(options->control_socket);
+    *options = (struct options){ 0 };
+}
+
+void options_print_help(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+        printf("%s%s%s = %ld\n    %s (%ld to %ld)\n", numbers[i].section != NULL ? numbers[i].section : "",
+            numbers[i].section != NULL ? "." : "", numbers[i].name, numbers[i].initial, numbers[i].meaning,
+            numbers[i].minimum, numbers[i].maximum);
+}

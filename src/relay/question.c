@@ -65,7 +65,8 @@ static void deliver_question(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
     struct connections_question *question = CONTAINER_OF(mail, struct connections_question, mail);
-    flow_pool_visit(worker->pool, visit, question);
+    if (worker->pool != NULL)
+        flow_pool_visit(worker->pool, visit, question);
     if (++question->next < question->relay->worker_count)
         mail_post(question->relay->workers[question->next].mailbox, &question->mail, deliver_question);
     else
@@ -109,7 +110,10 @@ static void deliver_consider(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
     struct consider_question *question = CONTAINER_OF(mail, struct consider_question, mail);
-    question->result = flow_pool_consider(worker->pool, &question->requirement, &question->key);
+    if (worker->pool == NULL)
+        question->result = (struct decision_result){ .decision = DECISION_REJECT, .reason = REASON_SHUTDOWN };
+    else
+        question->result = flow_pool_consider(worker->pool, &question->requirement, &question->key);
     mail_post(question->reply_to, &question->mail, deliver_decision);
 }
 

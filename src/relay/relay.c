@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { CONTEXTS_KEPT = 4096 };
+enum { CONTEXTS_KEPT = 4096, LAST_ROUNDS = 8 };
 
 static int bind_udp(struct relay *relay, size_t listener, struct why *why)
 {
@@ -125,7 +125,8 @@ static void take_snapshot(void *receiver, struct mail *mail)
     struct order *order = CONTAINER_OF(mail, struct order, mail);
     policy_snapshot_unref(worker->snapshot);
     worker->snapshot = order->snapshot;
-    flow_pool_set_snapshot(worker->pool, order->snapshot);
+    if (worker->pool != NULL)
+        flow_pool_set_snapshot(worker->pool, order->snapshot);
     free(order);
 }
 
@@ -133,14 +134,16 @@ static void take_drain(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
     worker->is_draining = true;
-    flow_pool_drain(worker->pool);
+    if (worker->pool != NULL)
+        flow_pool_drain(worker->pool);
     free(CONTAINER_OF(mail, struct order, mail));
 }
 
 static void take_drop(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
-    flow_pool_drop(worker->pool);
+    if (worker->pool != NULL)
+        flow_pool_drop(worker->pool);
     free(CONTAINER_OF(mail, struct order, mail));
 }
 
@@ -148,7 +151,8 @@ static void take_close(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
     struct order *order = CONTAINER_OF(mail, struct order, mail);
-    ignore_result(flow_pool_close(worker->pool, order->handle, REASON_NONE)); /* it may have gone by itself */
+    if (worker->pool != NULL)
+        ignore_result(flow_pool_close(worker->pool, order->handle, REASON_NONE)); /* it may have gone by itself */
     free(order);
 }
 
@@ -206,6 +210,11 @@ void relay_free(struct relay *relay)
         return;
     for (uint32_t i = 0; i < relay->worker_count; i++)
         relay->workers[i].is_stopping = true;
+    for (uint32_t i = 0; i < relay->worker_count; i++)
+        worker_close(&relay->workers[i]);
+    /* A letter may be answered by one to a worker that was asked before. */
+    for (uint32_t i = 0; i < LAST_ROUNDS * relay->worker_count; i++)
+        worker_take_mail(&relay->workers[i % relay->worker_count]);
     for (uint32_t i = 0; i < relay->worker_count; i++)
         worker_fini(&relay->workers[i]);
     tls_context_cache_free(relay->contexts);

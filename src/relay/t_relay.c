@@ -213,7 +213,14 @@ static void on_done(void *arg, struct placement *placement);
 static void deliver_place(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
-    flow_pool_place(worker->pool, CONTAINER_OF(mail, struct placement, mail));
+    struct placement *placement = CONTAINER_OF(mail, struct placement, mail);
+    if (worker->pool != NULL) {
+        flow_pool_place(worker->pool, placement);
+        return;
+    }
+    placement->decision = DECISION_REJECT;
+    placement->reason = REASON_SHUTDOWN;
+    placement->done(placement->arg, placement);
 }
 
 static void deliver_placed(void *receiver, struct mail *mail)
@@ -241,7 +248,7 @@ static void place(struct worker *worker, struct placement *placement)
     placement->done = on_done;
     placement->arg = relay;
     if (placement->is_home)
-        flow_pool_place(worker->pool, placement);
+        deliver_place(worker, &placement->mail);
     else
         mail_post(relay->workers[owner].mailbox, &placement->mail, deliver_place);
 }

@@ -15,7 +15,7 @@ static void send_here(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
     struct remote_send *send = CONTAINER_OF(mail, struct remote_send, mail);
-    if (flow_pool_send(worker->pool, send->handle, buffer_slice(&send->bytes)) != 0)
+    if (worker->pool == NULL || flow_pool_send(worker->pool, send->handle, buffer_slice(&send->bytes)) != 0)
         atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
     buffer_free(&send->bytes);
     free(send);
@@ -25,7 +25,7 @@ static void send_here(void *receiver, struct mail *mail)
 static bool send_on_connection(struct worker *worker, struct connection_handle handle, struct slice bytes)
 {
     if (handle.worker == worker->index)
-        return flow_pool_send(worker->pool, handle, bytes) == 0;
+        return worker->pool != NULL && flow_pool_send(worker->pool, handle, bytes) == 0;
     if (handle.generation == 0 || handle.worker >= worker->relay->worker_count)
         return false;
     struct remote_send *send = calloc(1, sizeof(*send));

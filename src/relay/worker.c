@@ -241,7 +241,7 @@ void worker_run(void *arg)
     tls_library_thread_fini();
 }
 
-void worker_fini(struct worker *worker)
+void worker_close(struct worker *worker)
 {
     size_t listeners = worker->relay->settings->listener_count;
     worker->is_stopping = true;
@@ -249,9 +249,19 @@ void worker_fini(struct worker *worker)
         udp_free(worker->udps[i].udp);
     for (size_t i = 0; worker->accepts != NULL && i < listeners; i++)
         listener_free(worker->accepts[i].accepting);
+    worker_take_mail(worker);
+    flow_pool_free(worker->pool);
+    worker->pool = NULL;
+}
+
+void worker_take_mail(struct worker *worker)
+{
     if (worker->mailbox != NULL)
         mailbox_drain(worker->mailbox);
-    flow_pool_free(worker->pool);
+}
+
+void worker_fini(struct worker *worker)
+{
     if (worker->layer != NULL) {
         loop_hook_remove(&worker->before);
         loop_hook_remove(&worker->after);

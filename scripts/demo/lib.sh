@@ -4,8 +4,8 @@
 # Addresses: atlanta's relay 127.0.0.10, its phone 127.0.0.11; biloxi's relay 127.0.0.20, its phone 127.0.0.21;
 # the impostor 127.0.0.40.
 
-demo=$top/var/demo
-build=$top/build
+demo=${TRELAY_DEMO:-$top/var/demo}
+build=${TRELAY_BUILD:-$top/build}
 declare -a demo_pids=()
 demo_failures=0
 

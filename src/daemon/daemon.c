@@ -52,7 +52,8 @@ static void deliver_records(void *receiver, struct mail *mail)
 {
     struct trelay_daemon *daemon = receiver;
     struct account_record *next;
-    for (struct account_record *record = CONTAINER_OF(mail, struct account_record, mail); record != NULL; record = next) {
+    struct account_record *first = CONTAINER_OF(mail, struct account_record, mail);
+    for (struct account_record *record = first; record != NULL; record = next) {
         next = record->next;
         write_record(daemon, record);
     }

@@ -28,11 +28,13 @@ struct number_row {
 #define RELAY(member) offsetof(struct options, relay.member)
 static const struct number_row numbers[] = {
     { NULL, "workers", RELAY(worker_count), 0, MAX_WORKERS, 0, "relay threads; 0: one per processor" },
-    { NULL, "drain", offsetof(struct options, drain_s), 0, 3600, 40, "seconds that SIGTERM waits for open transactions" },
+    { NULL, "drain", offsetof(struct options, drain_s), 0, 3600, 40,
+        "seconds that SIGTERM waits for open transactions" },
     { "database", "poll", offsetof(struct options, poll_s), 1, 3600, 10, "seconds between looks for a changed policy" },
     { "database", "max_stale", RELAY(max_stale_s), 0, SECONDS_OF_A_YEAR, 86400,
         "seconds that a policy serves without the database; 0: no limit" },
-    { "accounting", "flush", offsetof(struct options, record_flush_ms), 10, 60000, 250, "milliseconds between batches" },
+    { "accounting", "flush", offsetof(struct options, record_flush_ms), 10, 60000, 250,
+        "milliseconds between batches" },
     { "accounting", "backlog", offsetof(struct options, record_backlog_kib), 64, 4194304, 65536,
         "KiB of records kept while the database is away" },
     { "limits", "message_bytes", RELAY(max_message_bytes), 1024, 1048576, 65535, "largest SIP message" },
@@ -41,14 +43,16 @@ static const struct number_row numbers[] = {
         "accepted connections of one address" },
     { "limits", "waiters", RELAY(max_waiters), 1, 1000000, 10000, "requests waiting for one handshake" },
     { "limits", "connect_timeout", RELAY(connect_timeout_ms), 10, 60000, 4000, "milliseconds for TCP to connect" },
-    { "limits", "handshake_timeout", RELAY(handshake_timeout_ms), 10, 60000, 6000, "milliseconds for the TLS handshake" },
+    { "limits", "handshake_timeout", RELAY(handshake_timeout_ms), 10, 60000, 6000,
+        "milliseconds for the TLS handshake" },
     { "limits", "message_timeout", RELAY(message_timeout_ms), 100, 600000, 30000,
         "milliseconds from the first to the last byte of a message" },
     { "limits", "idle_timeout", RELAY(idle_timeout_s), 1, SECONDS_OF_A_YEAR, 3600,
         "seconds after which a silent connection is closed" },
     { "limits", "max_age", RELAY(max_age_s), 0, SECONDS_OF_A_YEAR, 86400,
         "seconds that a connection lives however busy; 0: no limit" },
-    { "limits", "backoff", RELAY(backoff_ms), 0, 600000, 1000, "milliseconds without a new try after a failed handshake" },
+    { "limits", "backoff", RELAY(backoff_ms), 0, 600000, 1000,
+        "milliseconds without a new try after a failed handshake" },
     { "dns", "timeout", RELAY(dns_timeout_ms), 10, 60000, 1500, "milliseconds for one try" },
     { "dns", "tries", RELAY(dns_tries), 1, 10, 2, "tries of each name server" },
     { "timers", "t1", RELAY(timers.t1_ms), 10, 10000, 500, "RFC 3261 T1, milliseconds" },
@@ -202,6 +206,19 @@ static int read_log(cfg_t *file, struct options *options, struct why *why)
     return 0;
 }
 
+/* Octal permissions, as "0660". */
+static bool read_mode(const char *text, unsigned *mode_r)
+{
+    unsigned mode = 0;
+    for (const char *at = text; *at != '\0'; at++) {
+        if (*at < '0' || *at > '7' || mode > 0777 / 8)
+            return false;
+        mode = mode * 8 + (unsigned)(*at - '0');
+    }
+    *mode_r = mode;
+    return text[0] != '\0';
+}
+
 static int read_texts(cfg_t *file, struct options *options, struct why *why)
 {
     int rc = copy_name(why, file, "node", cfg_getstr(file, "node"), options->relay.node, sizeof(options->relay.node));
@@ -214,10 +231,8 @@ static int read_texts(cfg_t *file, struct options *options, struct why *why)
             file->filename);
     cfg_t *control = cfg_getsec(file, "control");
     const char *socket = cfg_getstr(control, "socket");
-    char *end = NULL;
     const char *mode = cfg_getstr(control, "mode");
-    options->control_mode = (unsigned)strtoul(mode, &end, 8);
-    if (*end != '\0' || options->control_mode > 0777)
+    if (!read_mode(mode, &options->control_mode))
         return at(why, control, "control.mode takes octal permissions such as 0660", mode);
     const char *servers = cfg_getstr(cfg_getsec(file, "dns"), "servers");
     if (!slice_to_string(slice_of_string(servers), options->relay.dns_servers, sizeof(options->relay.dns_servers)))

@@ -24,7 +24,8 @@ static void on_turn_end(void *arg);
 static void free_dead(void *arg);
 
 int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, struct net_scratch *scratch,
-    const struct log_scope *scope, struct tls_context_cache *contexts, const struct flow_pool_ops *ops, void *arg, struct flow_pool **pool_r)
+    const struct log_scope *scope, struct tls_context_cache *contexts, const struct flow_pool_ops *ops, void *arg,
+    struct flow_pool **pool_r)
 {
     struct flow_pool *pool = calloc(1, sizeof(*pool));
     if (pool == NULL)

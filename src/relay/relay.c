@@ -7,6 +7,7 @@
 #include "relay/worker.h"
 #include "relay/worker_life.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -62,6 +63,7 @@ int relay_new(const struct relay_settings *settings, const struct log_scope *sco
     log_scope_init_child(&relay->scope, scope, NULL, NULL);
     relay->workers = calloc(settings->worker_count, sizeof(*relay->workers));
     int rc = relay->workers != NULL ? 0 : ERROR_MEMORY;
+    pthread_mutex_init(&relay->lock, NULL);
     if (rc == 0)
         rc = random_bytes(&relay->hash_seed, sizeof(relay->hash_seed));
     if (rc == 0)
@@ -76,7 +78,8 @@ int relay_new(const struct relay_settings *settings, const struct log_scope *sco
         rc = bind_all(relay, why);
     if (rc != 0) {
         relay_free(relay);
-        return why != NULL && why->text[0] != '\0' ? rc : why_fail(why, rc, "the relay cannot be made: %s", error_text(rc));
+        bool is_told = why != NULL && why->text[0] != '\0';
+        return is_told ? rc : why_fail(why, rc, "the relay cannot be made: %s", error_text(rc));
     }
     *relay_r = relay;
     return 0;
@@ -92,81 +95,57 @@ int relay_start(struct relay *relay, struct why *why)
     return 0;
 }
 
-/* A word to one worker; what it means is in DELIVER. */
-struct order {
-    struct mail mail;
-    struct policy_snapshot *snapshot;
-    struct connection_handle handle;
-};
+/* What every worker may be told. Flags and a letter that is always there, so that no order can find no memory: an old
+ * policy would stay in force. */
+enum { ORDER_SNAPSHOT = 1, ORDER_DRAIN = 2, ORDER_DROP = 4, ORDER_STOP = 8 };
 
-static int send_order(struct relay *relay, uint32_t worker, mail_deliver_fn *deliver, struct policy_snapshot *snapshot,
-    struct connection_handle handle)
+static void take_snapshot(struct worker *worker)
 {
-    struct order *order = calloc(1, sizeof(*order));
-    if (order == NULL)
-        return ERROR_MEMORY;
-    order->snapshot = snapshot != NULL ? policy_snapshot_ref(snapshot) : NULL;
-    order->handle = handle;
-    mail_post(relay->workers[worker].mailbox, &order->mail, deliver);
-    return 0;
+    struct relay *relay = worker->relay;
+    pthread_mutex_lock(&relay->lock);
+    struct policy_snapshot *snapshot = policy_snapshot_ref(relay->snapshot);
+    pthread_mutex_unlock(&relay->lock);
+    policy_snapshot_unref(worker->snapshot);
+    worker->snapshot = snapshot;
+    if (worker->pool != NULL)
+        flow_pool_set_snapshot(worker->pool, snapshot);
 }
 
-static void send_orders(struct relay *relay, mail_deliver_fn *deliver, struct policy_snapshot *snapshot)
+static void take_orders(void *receiver, struct mail *mail)
+{
+    (void)mail;
+    struct worker *worker = receiver;
+    unsigned orders = atomic_exchange(&worker->orders, 0);
+    if ((orders & ORDER_SNAPSHOT) != 0)
+        take_snapshot(worker);
+    if ((orders & ORDER_DRAIN) != 0) {
+        worker->is_draining = true;
+        if (worker->pool != NULL)
+            flow_pool_drain(worker->pool);
+    }
+    if ((orders & ORDER_DROP) != 0 && worker->pool != NULL)
+        flow_pool_drop(worker->pool);
+    if ((orders & ORDER_STOP) != 0) {
+        worker->is_stopping = true;
+        loop_stop(worker->loop);
+    }
+}
+
+static void order_all(struct relay *relay, unsigned order)
 {
     for (uint32_t i = 0; i < relay->worker_count; i++)
-        /* An order that finds no memory must not be lost: an old policy would stay in force. */
-        while (send_order(relay, i, deliver, snapshot, (struct connection_handle){ 0 }) != 0)
-            (void)usleep(1000);
-}
-
-static void take_snapshot(void *receiver, struct mail *mail)
-{
-    struct worker *worker = receiver;
-    struct order *order = CONTAINER_OF(mail, struct order, mail);
-    policy_snapshot_unref(worker->snapshot);
-    worker->snapshot = order->snapshot;
-    if (worker->pool != NULL)
-        flow_pool_set_snapshot(worker->pool, order->snapshot);
-    free(order);
-}
-
-static void take_drain(void *receiver, struct mail *mail)
-{
-    struct worker *worker = receiver;
-    worker->is_draining = true;
-    if (worker->pool != NULL)
-        flow_pool_drain(worker->pool);
-    free(CONTAINER_OF(mail, struct order, mail));
-}
-
-static void take_drop(void *receiver, struct mail *mail)
-{
-    struct worker *worker = receiver;
-    if (worker->pool != NULL)
-        flow_pool_drop(worker->pool);
-    free(CONTAINER_OF(mail, struct order, mail));
-}
-
-static void take_close(void *receiver, struct mail *mail)
-{
-    struct worker *worker = receiver;
-    struct order *order = CONTAINER_OF(mail, struct order, mail);
-    if (worker->pool != NULL)
-        ignore_result(flow_pool_close(worker->pool, order->handle, REASON_NONE)); /* it may have gone by itself */
-    free(order);
-}
-
-static void take_stop(void *receiver, struct mail *mail)
-{
-    struct worker *worker = receiver;
-    worker->is_stopping = true;
-    loop_stop(worker->loop);
-    free(CONTAINER_OF(mail, struct order, mail));
+        if (atomic_fetch_or(&relay->workers[i].orders, order) == 0)
+            mail_post(relay->workers[i].mailbox, &relay->workers[i].attention, take_orders);
 }
 
 void relay_set_snapshot(struct relay *relay, struct policy_snapshot *snapshot)
 {
-    send_orders(relay, take_snapshot, snapshot);
+    pthread_mutex_lock(&relay->lock);
+    struct policy_snapshot *old = relay->snapshot;
+    relay->snapshot = policy_snapshot_ref(snapshot);
+    pthread_mutex_unlock(&relay->lock);
+    policy_snapshot_unref(old);
+    order_all(relay, ORDER_SNAPSHOT);
     tls_context_cache_sweep(relay->contexts);
 }
 
@@ -177,27 +156,41 @@ void relay_confirm_policy(struct relay *relay, int64_t at_s)
 
 void relay_drain(struct relay *relay)
 {
-    send_orders(relay, take_drain, NULL);
+    order_all(relay, ORDER_DRAIN);
 }
 
 void relay_drop_connections(struct relay *relay)
 {
-    send_orders(relay, take_drop, NULL);
+    order_all(relay, ORDER_DROP);
+}
+
+struct close_order {
+    struct mail mail;
+    struct connection_handle handle;
+};
+
+static void take_close(void *receiver, struct mail *mail)
+{
+    struct worker *worker = receiver;
+    struct close_order *order = CONTAINER_OF(mail, struct close_order, mail);
+    if (worker->pool != NULL)
+        ignore_result(flow_pool_close(worker->pool, order->handle, REASON_NONE)); /* it may have gone by itself */
+    free(order);
 }
 
 int relay_close_connection(struct relay *relay, struct connection_handle handle)
 {
-    if (handle.worker >= relay->worker_count)
-        return ERROR_NOT_FOUND;
-    return send_order(relay, handle.worker, take_close, NULL, handle);
+    struct close_order *order = handle.worker < relay->worker_count ? calloc(1, sizeof(*order)) : NULL;
+    if (order == NULL)
+        return handle.worker < relay->worker_count ? ERROR_MEMORY : ERROR_NOT_FOUND;
+    order->handle = handle;
+    mail_post(relay->workers[handle.worker].mailbox, &order->mail, take_close);
+    return 0;
 }
 
 void relay_stop(struct relay *relay)
 {
-    for (uint32_t i = 0; i < relay->worker_count; i++)
-        if (relay->workers[i].thread != NULL)
-            while (send_order(relay, i, take_stop, NULL, (struct connection_handle){ 0 }) != 0)
-                (void)usleep(1000);
+    order_all(relay, ORDER_STOP);
     for (uint32_t i = 0; i < relay->worker_count; i++) {
         thread_join(relay->workers[i].thread);
         relay->workers[i].thread = NULL;
@@ -218,6 +211,8 @@ void relay_free(struct relay *relay)
     for (uint32_t i = 0; i < relay->worker_count; i++)
         worker_fini(&relay->workers[i]);
     tls_context_cache_free(relay->contexts);
+    policy_snapshot_unref(relay->snapshot);
+    pthread_mutex_destroy(&relay->lock);
     free(relay->workers);
     free(relay);
 }

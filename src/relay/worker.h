@@ -14,6 +14,7 @@
 #include "relay/routing.h"
 #include "transaction/layer.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct worker;
@@ -28,6 +29,8 @@ struct relay {
     struct capabilities capabilities;
     struct tls_context_cache *contexts;
     atomic_int_least64_t policy_confirmed_at; /* seconds since the epoch */
+    pthread_mutex_t lock;   /* of snapshot */
+    struct policy_snapshot *snapshot; /* counted; what workers are to take */
     struct worker *workers; /* settings->worker_count of them */
     uint32_t worker_count;  /* made so far */
 };
@@ -61,6 +64,8 @@ struct worker {
     struct worker_counts counts;
     struct sip_limits limits;
     uint64_t next_stateless;
+    struct mail attention;       /* posted while orders are there */
+    atomic_uint orders;
     bool is_draining, is_stopping;
 };
 

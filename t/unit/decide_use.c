@@ -167,6 +167,58 @@ static void udp_is_a_datagram_at_level_none_only(void **state)
     }
 }
 
+/* What the tables do not spell out: one name, and nothing outside the sets. */
+static void the_check_before_a_write_knows_no_other_kinds(void **state)
+{
+    (void)state;
+    struct crowd *crowd = crowd_of(LEVEL_DOMAIN, CONNECTION_READY);
+    struct requirement *requirement = &crowd->requirement;
+    assert_int_equal(decide_may_send(requirement, &crowd->key, crowd->views, FIXTURE_NOW), REASON_NONE);
+    requirement->key.transport = TRANSPORT_UDP;
+    assert_int_equal(decide_may_send(requirement, &crowd->key, crowd->views, FIXTURE_NOW), REASON_CHAIN_UNTRUSTED);
+    requirement->key.transport = TRANSPORT_UNSET;
+    assert_int_equal(decide_may_send(requirement, &crowd->key, crowd->views, FIXTURE_NOW), REASON_CHAIN_UNTRUSTED);
+    static const uint8_t beyond[] = { LEVEL_UNSET, LEVEL_NONE, LEVEL_COUNT };
+    for (size_t i = 0; i < ARRAY_SIZE(beyond); i++) {
+        crowd = crowd_of(LEVEL_DOMAIN, CONNECTION_READY);
+        crowd->requirement.key.level = beyond[i];
+        crowd->verdict.level = (enum level)beyond[i];
+        assert_int_equal(decide_may_send(requirement, &crowd->key, crowd->views, FIXTURE_NOW),
+            REASON_CHAIN_UNTRUSTED);
+    }
+    /* Only so many pins as are counted. */
+    crowd = crowd_of(LEVEL_DOMAIN, CONNECTION_READY);
+    crowd->requirement.key.pins.count = 1;
+    for (size_t i = 1; i < PINS_MAX; i++)
+        memcpy(crowd->requirement.key.pins.digests[i], crowd->verdict.leaf_digest, DIGEST_SIZE);
+    assert_int_equal(decide_may_send(requirement, &crowd->key, crowd->views, FIXTURE_NOW), REASON_PIN_MISMATCH);
+    crowd->requirement.key.pins.count = 2;
+    assert_int_equal(decide_may_send(requirement, &crowd->key, crowd->views, FIXTURE_NOW), REASON_NONE);
+}
+
+static void a_floor_may_be_a_single_version(void **state)
+{
+    (void)state;
+    struct crowd *crowd = crowd_of(LEVEL_ENCRYPT, CONNECTION_READY);
+    struct handshake_facts handshake = { .is_full_handshake = true, .is_captured = true, .is_suite_allowed = true,
+        .tls_version = TLS_VERSION_1_3 };
+    struct requirement_key *fields = &crowd->requirement.key;
+    fields->tls_min = fields->tls_max = TLS_VERSION_1_3;
+    crowd->key = fixture_key_of(&crowd->requirement);
+    assert_int_equal(decide_for(crowd).decision, DECISION_REUSE);
+    assert_int_equal(decide_publish(fields, &crowd->key, &handshake, &crowd->verdict, FIXTURE_NOW), REASON_NONE);
+    /* No floor at all lets nothing through. */
+    static const enum tls_version unknown[] = { TLS_VERSION_UNSET, TLS_VERSION_COUNT };
+    fields->tls_min = 0;
+    fields->tls_max = 255;
+    crowd->key = fixture_key_of(&crowd->requirement);
+    for (size_t i = 0; i < ARRAY_SIZE(unknown); i++) {
+        handshake.tls_version = unknown[i];
+        assert_int_equal(decide_publish(fields, &crowd->key, &handshake, &crowd->verdict, FIXTURE_NOW),
+            REASON_TLS_FLOOR);
+    }
+}
+
 /* INV-37, INV-40 */
 static void with_an_expired_certificate_of_ours_nothing_is_sent(void **state)
 {
@@ -304,8 +356,10 @@ static void every_code_has_a_word(void **state)
     for (int i = 1; i < UPGRADE_OBSTACLE_COUNT; i++)
         assert_string_not_equal(upgrade_obstacle_name((enum upgrade_obstacle)i), "unset");
     assert_string_equal(decision_name(DECISION_UNSET), "unset");
-    assert_string_equal(decision_name((enum decision)99), "unset");
-    assert_string_equal(connection_state_name((enum connection_state)99), "unset");
+    assert_string_equal(decision_name(DECISION_COUNT), "unset");
+    assert_string_equal(connection_state_name(CONNECTION_UNSET), "unset");
+    assert_string_equal(connection_state_name(CONNECTION_STATE_COUNT), "unset");
+    assert_string_equal(upgrade_obstacle_name(UPGRADE_OBSTACLE_COUNT), "unset");
     assert_string_equal(upgrade_obstacle_name(UPGRADE_OBSTACLE_UNSET), "unset");
     assert_string_equal(transport_name(TRANSPORT_UDP), "udp");
     assert_string_equal(transport_name((enum transport)77), "unset");
@@ -327,6 +381,8 @@ int main(void)
         cmocka_unit_test(the_upgrade_that_comes_furthest_is_told),
         cmocka_unit_test(an_incomplete_requirement_gets_no_connection),
         cmocka_unit_test(udp_is_a_datagram_at_level_none_only),
+        cmocka_unit_test(the_check_before_a_write_knows_no_other_kinds),
+        cmocka_unit_test(a_floor_may_be_a_single_version),
         cmocka_unit_test(with_an_expired_certificate_of_ours_nothing_is_sent),
         cmocka_unit_test(the_deadline_is_the_earliest_end),
         cmocka_unit_test(rows_are_explained),

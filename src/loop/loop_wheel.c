@@ -37,14 +37,12 @@ static unsigned level_of_difference(uint64_t a, uint64_t b)
 
 static void place(struct loop_wheel *wheel, struct loop_timer *timer)
 {
-    enum { TOP = LOOP_WHEEL_LEVELS - 1, TOP_SHIFT = TOP * LOOP_WHEEL_BITS };
     uint64_t at = timer->due_ms > wheel->now_ms ? timer->due_ms : wheel->now_ms + 1;
     unsigned level = level_of_difference(at, wheel->now_ms);
-    if (level > TOP)
-        level = TOP; /* its slots are a ring: a time beyond the last one is placed in the next round */
+    /* The slots of the top level are a ring: what lies beyond it is placed again when its slot is reached too early. */
+    if (level >= LOOP_WHEEL_LEVELS)
+        level = LOOP_WHEEL_LEVELS - 1;
     unsigned slot = digit(at, level);
-    if ((at >> TOP_SHIFT) - (wheel->now_ms >> TOP_SHIFT) > SLOT_MASK)
-        slot = (digit(wheel->now_ms, TOP) + SLOT_MASK) & SLOT_MASK; /* farther than the ring: to be placed again */
     timer->level = (uint8_t)level;
     timer->slot = (uint8_t)slot;
     list_append(&wheel->slots[level][slot], &timer->node);

@@ -122,6 +122,7 @@ static void go(struct desk *desk)
 {
     size_t expected = 0;
     desk->answered = 0;
+    loop_turn(desk->loop, false); /* it has not turned while input was awaited: its time is old */
     for (size_t i = 0; i < desk->count; i++) {
         struct inquiry *inquiry = &desk->inquiries[i];
         inquiry->is_in_call = true;

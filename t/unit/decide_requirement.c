@@ -548,6 +548,119 @@ static void an_incomplete_row_builds_nothing(void **state)
     policy_snapshot_unref(own);
 }
 
+/* ADV-1 from the row's side: every column that shapes handshake or verdict makes another key. */
+
+#define COLUMN(name, statement)                              \
+    static void change_##name(struct outbound_policy *row)   \
+    {                                                        \
+        statement;                                           \
+    }
+COLUMN(nothing, row->id = 2)
+COLUMN(level, row->level = LEVEL_CHAIN)
+COLUMN(expected_domain, row->expected_domain = "b.example")
+COLUMN(certificate, row->certificate_name = "theirs")
+COLUMN(no_certificate, row->certificate_name = NULL)
+COLUMN(trust_set, row->trust_set_name = "others")
+COLUMN(send_sni, row->send_sni = false)
+COLUMN(sni, row->sni = "s.example")
+COLUMN(eku_mode, row->eku_mode = EKU_SIP5924)
+COLUMN(cn_fallback, row->cn_fallback = true)
+COLUMN(wildcard, row->wildcard = true)
+COLUMN(crl, row->crl = REVOCATION_SOFT)
+COLUMN(ocsp, row->ocsp = REVOCATION_SOFT)
+COLUMN(tls_min, row->tls_min = TLS_VERSION_1_3)
+COLUMN(tls_max, row->tls_max = TLS_VERSION_1_2)
+COLUMN(ciphers, row->ciphers = "A:B")
+COLUMN(other_ciphers, row->ciphers = "B:A")
+COLUMN(isolation, row->isolation = "one")
+COLUMN(other_isolation, row->isolation = "two")
+COLUMN(pin, (row->pins = pins, row->pin_count = 1))
+COLUMN(pins, (row->pins = pins, row->pin_count = 2))
+
+static void every_column_of_the_key_makes_another_key(void **state)
+{
+    static void (*const columns[])(struct outbound_policy *row) = { change_nothing, change_level,
+        change_expected_domain, change_certificate, change_no_certificate, change_trust_set, change_send_sni,
+        change_sni, change_eku_mode, change_cn_fallback, change_wildcard, change_crl, change_ocsp, change_tls_min,
+        change_tls_max, change_ciphers, change_other_ciphers, change_isolation, change_other_isolation, change_pin,
+        change_pins };
+    struct connection_key keys[ARRAY_SIZE(columns)];
+    struct requirement_target target = { .transport = TRANSPORT_TLS, .next_hop_domain = "a.example",
+        .endpoint = { fixture_address("192.0.2.1"), 5061 } };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        struct outbound_policy row = fixture_outbound(1, "a.example");
+        struct policy_snapshot *own;
+        struct requirement requirement;
+        row.level = LEVEL_DOMAIN;
+        row.trust_set_name = "anchors";
+        row.certificate_name = "ours";
+        columns[i](&row);
+        const struct outbound_policy *found = plain_row(&own, &row);
+        assert_int_equal(build(own, found, NULL, &target, &requirement), REASON_NONE);
+        keys[i] = fixture_key_of(&requirement);
+        assert_string_equal(requirement.key.ciphers, row.ciphers != NULL ? row.ciphers : "");
+        assert_string_equal(requirement.key.isolation, row.isolation != NULL ? row.isolation : "");
+        if (row.sni != NULL)
+            assert_string_equal(requirement.key.sni, row.sni);
+        policy_snapshot_unref(own);
+    }
+    for (size_t a = 0; a < ARRAY_SIZE(columns); a++)
+        for (size_t b = 0; b < ARRAY_SIZE(columns); b++)
+            if (connection_key_equal(&keys[a], &keys[b]) != (a == b))
+                fail_msg("columns %zu and %zu", a, b);
+}
+
+/* The builder makes tombstones of these; nothing depends on that. */
+COLUMN(level_unset, row->level = LEVEL_UNSET)
+COLUMN(level_beyond, row->level = LEVEL_COUNT)
+COLUMN(eku_unset, row->eku_mode = EKU_UNSET)
+COLUMN(eku_beyond, row->eku_mode = EKU_COUNT)
+COLUMN(crl_unset, row->crl = REVOCATION_UNSET)
+COLUMN(crl_beyond, row->crl = REVOCATION_COUNT)
+COLUMN(ocsp_unset, row->ocsp = REVOCATION_UNSET)
+COLUMN(ocsp_beyond, row->ocsp = REVOCATION_COUNT)
+COLUMN(min_unset, row->tls_min = TLS_VERSION_UNSET)
+COLUMN(min_beyond, row->tls_min = TLS_VERSION_COUNT)
+COLUMN(max_beyond, row->tls_max = TLS_VERSION_COUNT)
+COLUMN(upgrade_unset, row->upgrade = UPGRADE_UNSET)
+COLUMN(upgrade_beyond, row->upgrade = UPGRADE_COUNT)
+COLUMN(weaken_unset, row->weaken = PERMISSION_UNSET)
+COLUMN(weaken_beyond, row->weaken = PERMISSION_COUNT)
+COLUMN(trust_flag_unset, row->trust_flag = PERMISSION_UNSET)
+COLUMN(trust_flag_beyond, row->trust_flag = PERMISSION_COUNT)
+COLUMN(too_many_pins, (row->pins = pins, row->pin_count = PINS_MAX + 1))
+
+static void a_column_out_of_its_set_builds_nothing(void **state)
+{
+    static void (*const columns[])(struct outbound_policy *row) = { change_level_unset, change_level_beyond,
+        change_eku_unset, change_eku_beyond, change_crl_unset, change_crl_beyond, change_ocsp_unset,
+        change_ocsp_beyond, change_min_unset, change_min_beyond, change_max_beyond, change_upgrade_unset,
+        change_upgrade_beyond, change_weaken_unset, change_weaken_beyond, change_trust_flag_unset,
+        change_trust_flag_beyond, change_too_many_pins };
+    struct requirement_target target = { .transport = TRANSPORT_TLS, .next_hop_domain = "a.example",
+        .endpoint = { fixture_address("192.0.2.1"), 5061 } };
+    char too_long[CIPHERS_SIZE + 1] = { 0 };
+    struct requirement requirement;
+    (void)state;
+    struct policy_snapshot *own = fixture_finish(fixture_builder());
+    for (size_t i = 0; i < ARRAY_SIZE(columns); i++) {
+        struct outbound_policy row = fixture_outbound(1, "a.example");
+        assert_int_equal(build(own, &row, NULL, &target, &requirement), REASON_NONE);
+        columns[i](&row);
+        assert_int_equal(build(own, &row, NULL, &target, &requirement), REASON_POLICY_UNUSABLE);
+    }
+    memset(too_long, 'x', CIPHERS_SIZE);
+    struct outbound_policy row = fixture_outbound(1, "a.example");
+    row.ciphers = too_long;
+    assert_int_equal(build(own, &row, NULL, &target, &requirement), REASON_POLICY_UNUSABLE);
+    row.ciphers = too_long + 1;
+    assert_int_equal(build(own, &row, NULL, &target, &requirement), REASON_NONE);
+    row.isolation = too_long + CIPHERS_SIZE - ROW_NAME_SIZE;
+    assert_int_equal(build(own, &row, NULL, &target, &requirement), REASON_POLICY_UNUSABLE);
+    policy_snapshot_unref(own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -558,6 +671,8 @@ int main(void)
         cmocka_unit_test(contradicting_flags_are_refused_whoever_made_them),
         cmocka_unit_test(lookup_none_stands_on_flags_that_ask_for_validation),
         cmocka_unit_test(an_incomplete_row_builds_nothing),
+        cmocka_unit_test(every_column_of_the_key_makes_another_key),
+        cmocka_unit_test(a_column_out_of_its_set_builds_nothing),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, build_rows, free_rows);

@@ -1,24 +1,27 @@
 # Unit tests of src/transaction. Program t/NNN-name.t from t/unit/name.c.
 TRANSACTION_EDGE = t/unit/transaction_edge.c t/unit/transaction_edge.h
 
-check_PROGRAMS += \
-    t/130-transaction-machines-follow-the-rfc.t \
-    t/131-transaction-timers.t \
-    t/132-transaction-handles-and-branches.t \
-    t/133-transaction-server.t
-
+check_PROGRAMS += t/130-transaction-machines-follow-the-rfc.t
 t_130_transaction_machines_follow_the_rfc_t_SOURCES = t/unit/transaction_machines.c
 t_130_transaction_machines_follow_the_rfc_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_130_transaction_machines_follow_the_rfc_t_LDADD = $(PURE_TEST_LIBS)
 
+check_PROGRAMS += t/131-transaction-timers.t
 t_131_transaction_timers_t_SOURCES = t/unit/transaction_timers.c
 t_131_transaction_timers_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_131_transaction_timers_t_LDADD = $(PURE_TEST_LIBS)
 
+check_PROGRAMS += t/132-transaction-handles-and-branches.t
 t_132_transaction_handles_and_branches_t_SOURCES = t/unit/transaction_names.c
 t_132_transaction_handles_and_branches_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_132_transaction_handles_and_branches_t_LDADD = $(PURE_TEST_LIBS)
 
+check_PROGRAMS += t/133-transaction-server.t
 t_133_transaction_server_t_SOURCES = t/unit/transaction_server.c $(TRANSACTION_EDGE)
 t_133_transaction_server_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_133_transaction_server_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/134-transaction-client.t
+t_134_transaction_client_t_SOURCES = t/unit/transaction_client.c $(TRANSACTION_EDGE)
+t_134_transaction_client_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_134_transaction_client_t_LDADD = $(PURE_TEST_LIBS)

@@ -1,14 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* transaction_edge.h - an edge for the tests of src/transaction: a clock, an upstream and destinations made up.
- * Everything the layer asks for is written to a log, one line each, which the tests compare with what they expect:
- *     U 180              a response went upstream (status)
- *     start a            start_branch() of destination a; it is placed at once unless it is told otherwise
- *     a.1 INVITE         the request went to the first address of a (a.2: second try ...)
- *     a.1 again | ack | cancel          further requests of that transaction
- *     next a timeout | next a 503       next_address()
- *     stop a | withdraw a.1
- *     exhausted 404 none                status and reason
- *     answered 404 none a               status, reason, destination (-: none)
+ * In:    what a test lets happen. Out: a log of what the layer asks for, one line each (see below).
  * Checked on the way: nothing is sent for what was closed, everything is closed once, finals do not change.
  */
 #ifndef TRELAY_UNIT_TRANSACTION_EDGE_H
@@ -20,6 +12,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* The lines of the log:
+ *     U 180              a response went upstream (status)
+ *     start a            start_branch() of destination a; it is placed at once unless it is told otherwise
+ *     a.1 INVITE         the request went to the first address of a (a.2: second try ...)
+ *     a.1 again | ack | cancel          further requests of that transaction
+ *     next a timeout | next a 503       next_address()
+ *     stop a | withdraw a.1
+ *     exhausted 404 none                status and reason
+ *     answered 404 none a               status, reason, destination (-: none)
+ */
 
 enum { TRIES = 40, DESTINATIONS = 12, EDGE_START_MS = 1000000 };
 

@@ -279,15 +279,15 @@ static void test_expectation_is_spelt_right(void **state)
 {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(expectations); i++) {
-        char events[600];
-        snprintf(events, sizeof(events), "%s", expectations[i].events);
-        char *rest = events;
-        for (char *word; (word = strtok_r(rest, " ", &rest)) != NULL;) {
+        struct slice rest = slice_of_string(expectations[i].events);
+        while (rest.length > 0) {
+            struct slice word = slice_first(rest, slice_find(rest, ' ', 0));
+            rest = slice_from(rest, word.length + 1);
             bool is_known = false;
             for (unsigned event = EVENT_NONE + 1; event < EVENT_COUNT; event++)
-                is_known |= strcmp(word, transaction_event_name(event)) == 0;
+                is_known |= slice_equal(word, slice_of_string(transaction_event_name(event)));
             if (!is_known)
-                fail_msg("unknown event %s", word);
+                fail_msg("unknown event %.*s", SLICE_PRINT(word));
         }
     }
 }

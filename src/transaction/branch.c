@@ -174,6 +174,8 @@ static void finish_cancelled(struct branch *branch)
 static void cancel_trying(struct branch *branch)
 {
     struct transaction_layer *layer = layer_of(branch);
+    if (branch->wants_cancel)
+        return;
     branch->wants_cancel = true; /* when a provisional comes (9.1) */
     if (branch->client != NULL && layer->ops->withdraw(layer->arg, branch->client) &&
         branch->state == BRANCH_TRYING) {
@@ -292,8 +294,7 @@ static void on_success(struct branch *branch, struct sip_message *response, unsi
         finish(branch);
     if (!context->is_invite)
         let_client_go(branch);
-    if (!context->is_answered)
-        response_context_stop(context);
+    context->is_stopped = true; /* what runs is cancelled when this has gone upstream (16.7(10)) */
     response_context_mark(context);
 }
 

@@ -138,12 +138,14 @@ static void send_choice(struct response_context *context, const struct choice *c
     }
     if (context->is_answered)
         return; /* by the edge, when it was asked */
-    if (rc == 0)
+    if (rc == 0) {
         response_context_answered(context, sent.status, sent.reason, sent.branch);
-    else if (rc == ERROR_MEMORY && context->attempts++ < ATTEMPTS_MAX)
+    } else if (rc == ERROR_MEMORY && context->attempts++ < ATTEMPTS_MAX) {
+        response_context_stop(context); /* the choice is made */
         response_context_try_later(context);
-    else
+    } else {
         response_context_give_up(context, REASON_NO_MEMORY);
+    }
 }
 
 /* True: the edge takes over, or has already. */

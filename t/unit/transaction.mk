@@ -25,3 +25,23 @@ check_PROGRAMS += t/134-transaction-client.t
 t_134_transaction_client_t_SOURCES = t/unit/transaction_client.c $(TRANSACTION_EDGE)
 t_134_transaction_client_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_134_transaction_client_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/135-transaction-best-response.t
+t_135_transaction_best_response_t_SOURCES = t/unit/transaction_best.c
+t_135_transaction_best_response_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_135_transaction_best_response_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/136-transaction-forward.t
+t_136_transaction_forward_t_SOURCES = t/unit/transaction_forward.c $(TRANSACTION_EDGE)
+t_136_transaction_forward_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_136_transaction_forward_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/137-transaction-cancel.t
+t_137_transaction_cancel_t_SOURCES = t/unit/transaction_cancel.c $(TRANSACTION_EDGE)
+t_137_transaction_cancel_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_137_transaction_cancel_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/138-transaction-failover.t
+t_138_transaction_failover_t_SOURCES = t/unit/transaction_failover.c $(TRANSACTION_EDGE)
+t_138_transaction_failover_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_138_transaction_failover_t_LDADD = $(PURE_TEST_LIBS)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 /* Addresses of one target: an edge that never runs out of them must not keep us busy for ever. */
-enum { TRIES_MAX = 32 };
+enum { TRIES_MAX = 32, CANCEL_ATTEMPTS_MAX = 64 };
 
 static struct transaction_layer *layer_of(const struct branch *branch)
 {
@@ -120,10 +120,12 @@ static void finish_failed(struct branch *branch, enum reason reason)
 
 static void start_timer(struct branch *branch, uint32_t duration_ms);
 
-/* The client transaction has a provisional response. When the CANCEL cannot be made, try again soon. */
+/* The client transaction has a provisional response. When there is no memory for the CANCEL, try again soon, as long
+ * as one that was sent would be waited for. */
 static void send_cancel(struct branch *branch)
 {
     struct transaction_layer *layer = layer_of(branch);
+    branch->cancel_attempts++;
     int rc = client_transaction_cancel(layer, branch->client, buffer_slice(&branch->context->cancel_lines));
     branch->cancel_sent = rc == 0;
     start_timer(branch, rc == 0 ? timer_64_t1_ms(&layer->settings.timers) : layer->settings.timers.t1_ms);
@@ -134,7 +136,7 @@ static void on_timer(void *arg, struct timer_node *node)
 {
     struct transaction_layer *layer = arg;
     struct branch *branch = CONTAINER_OF(node, struct branch, timer);
-    if (branch->state == BRANCH_PROCEEDING && !branch->cancel_sent) {
+    if (branch->state == BRANCH_PROCEEDING && !branch->cancel_sent && branch->cancel_attempts < CANCEL_ATTEMPTS_MAX) {
         branch->wants_cancel = true;
         if (branch->reason == REASON_NONE)
             branch->reason = REASON_TIMEOUT;

@@ -62,9 +62,11 @@ void response_context_free(struct response_context *context)
     free(context);
 }
 
-void response_context_lose_server(struct response_context *context)
+void response_context_lose_server(struct response_context *context, enum reason reason)
 {
+    context->server->context = NULL;
     context->server = NULL;
+    context->lost_reason = reason;
     response_context_mark(context);
 }
 
@@ -127,7 +129,7 @@ void response_context_act(struct response_context *context)
     if (!context->is_answered) {
         struct progress progress = progress_of(context);
         if (context->server == NULL)
-            response_context_give_up(context, REASON_CONNECTION_LOST);
+            response_context_give_up(context, context->lost_reason);
         else if (progress.has_2xx || progress.unfinished == 0)
             response_context_conclude(context);
         else if (progress.waiting > 0)
@@ -158,31 +160,18 @@ static void on_timer(void *arg, struct timer_node *node)
 {
     struct transaction_layer *layer = arg;
     struct response_context *context = CONTAINER_OF(node, struct response_context, timer);
-    if (context->is_answered)
-        return;
-    response_context_mark(context); /* memory ran out when it was to be answered */
-    if (context->is_invite)
-        return;
-    if (layer->now_ms >= context->deadline_ms) {
-        response_context_give_up(context, REASON_TIMEOUT);
-    } else {
-        if (layer->now_ms >= last_call_ms(context) && has_final(context)) {
-            context->is_resumed = true;
-            response_context_conclude(context);
-        }
-        if (!context->is_answered && !timer_node_is_started(node))
-            timer_wheel_start(&layer->wheel, node, context->deadline_ms, on_timer);
+    if (!context->is_invite && !context->is_answered && layer->now_ms >= last_call_ms(context) && has_final(context)) {
+        context->is_resumed = true;
+        response_context_conclude(context);
     }
+    response_context_mark(context); /* memory may have run out when it was to be answered */
 }
 
 /* Called when the answer could not be made: in a while. */
 void response_context_try_later(struct response_context *context)
 {
     struct transaction_layer *layer = context->layer;
-    uint64_t at_ms = layer->now_ms + layer->settings.timers.t1_ms;
-    if (!context->is_invite && at_ms > context->deadline_ms)
-        at_ms = context->deadline_ms;
-    timer_wheel_start(&layer->wheel, &context->timer, at_ms, on_timer);
+    timer_wheel_start(&layer->wheel, &context->timer, layer->now_ms + layer->settings.timers.t1_ms, on_timer);
 }
 
 /* ---- start ---- */
@@ -233,9 +222,7 @@ static void begin(struct response_context *context, const struct response_contex
     if (options->no_100)
         server_transaction_set_no_100(layer, server);
     if (!context->is_invite) {
-        uint64_t first_ms = last_call_ms(context);
-        timer_wheel_start(&layer->wheel, &context->timer,
-            first_ms > layer->now_ms ? first_ms : context->deadline_ms, on_timer);
+        timer_wheel_start(&layer->wheel, &context->timer, last_call_ms(context), on_timer);
     } else if (server->is_cancelled) {
         response_context_cancel(context, REASON_CANCELLED);
     } else {

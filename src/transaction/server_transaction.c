@@ -77,10 +77,8 @@ void server_transaction_ended(struct transaction_layer *layer, struct server_tra
 {
     table_remove(&layer->servers, &server->by_key);
     handle_table_remove(&layer->handles, server->base.handle);
-    struct response_context *context = server->context;
-    server->context = NULL;
-    if (context != NULL)
-        response_context_lose_server(context);
+    if (server->context != NULL)
+        response_context_lose_server(server->context, REASON_CONNECTION_LOST);
 }
 
 void server_transaction_free(struct transaction_layer *layer, struct server_transaction *server)
@@ -258,7 +256,7 @@ void server_transaction_send_100(struct transaction_layer *layer, struct server_
         transaction_event(layer, &server->base, EVENT_TIMER_100, &(struct event_input){ 0 });
 }
 
-/* Of an INVITE's Timer H nobody needs to be told but the trace; contexts learn from server_transaction_ended(). */
+/* Of an INVITE's Timer H nobody is told but the trace: its context has let go by then. */
 void server_transaction_perform(struct transaction_layer *layer, struct server_transaction *server,
     uint32_t actions, const struct event_input *input)
 {
@@ -268,6 +266,9 @@ void server_transaction_perform(struct transaction_layer *layer, struct server_t
         send_100(layer, server);
     if ((actions & ACTION_RESEND) != 0 && server->last != NULL)
         layer->ops->send_response(layer->arg, server, slice_of(server->last, server->last_length), input->hop);
+    if ((actions & (ACTION_TELL_TIMEOUT | ACTION_TELL_ERROR)) != 0 && server->context != NULL)
+        response_context_lose_server(server->context,
+            (actions & ACTION_TELL_TIMEOUT) != 0 ? REASON_TIMEOUT : input->reason);
 }
 
 /* ---- for the edge ---- */
@@ -340,7 +341,7 @@ int server_transaction_reply(struct transaction_layer *layer, struct transaction
 void server_transaction_drop(struct transaction_layer *layer, struct transaction_handle handle)
 {
     struct server_transaction *server = server_transaction_find(layer, handle);
-    if (server == NULL)
+    if (server == NULL || (server->base.state != STATE_TRYING && server->base.state != STATE_PROCEEDING))
         return;
     transaction_enter(layer);
     transaction_event(layer, &server->base, EVENT_USER_DROP, &(struct event_input){ 0 });

@@ -51,7 +51,8 @@ struct local_reply {
 int server_transaction_reply(struct transaction_layer *layer, struct transaction_handle server,
     const struct local_reply *reply) MUST_CHECK;
 
-/* The request gets no final response: a non-INVITE after 64*T1 (RFC 4320), any when there is no memory to answer. */
+/* The request gets no final response: its caller is gone, or there is no memory to answer. Does nothing once a final
+ * was sent. A non-INVITE ends so by itself after 64*T1 (RFC 4320 4.2). */
 void server_transaction_drop(struct transaction_layer *layer, struct transaction_handle server);
 
 /* A response could not be sent. An INVITE stays (RFC 6026 8.8): a repeated request gets it again. */

@@ -45,7 +45,7 @@
     X(EVENT_TIMER_B, "timer-b") /* INVITE client: no response */                             \
     X(EVENT_TIMER_D, "timer-d") /* INVITE client: end of absorbing finals */                 \
     X(EVENT_TIMER_E, "timer-e") /* client, unreliable: send again */                         \
-    X(EVENT_TIMER_F, "timer-f") /* client: no final response */                              \
+    X(EVENT_TIMER_F, "timer-f") /* non-INVITE, both sides: no final response */              \
     X(EVENT_TIMER_G, "timer-g") /* INVITE server, unreliable: send the final again */        \
     X(EVENT_TIMER_H, "timer-h") /* INVITE server: no ACK */                                  \
     X(EVENT_TIMER_I, "timer-i") /* INVITE server: end of absorbing ACKs */                   \

@@ -85,6 +85,7 @@ struct branch {
     uint16_t state;      /* enum branch_state */
     uint16_t seen;       /* last status received */
     uint16_t final;      /* status that stands for it in the choice; 0: none */
+    uint8_t cancel_attempts;
     bool wants_cancel;
     bool cancel_sent;
     enum reason reason;
@@ -98,12 +99,13 @@ struct response_context {
     struct sip_message *request;       /* NULL after the answer */
     void *user;
     struct list branches;
-    struct timer_node timer; /* end of a non-INVITE; another attempt after memory ran out */
+    struct timer_node timer; /* last call of a non-INVITE; another attempt after memory ran out */
     struct buffer cancel_lines; /* header lines that go into CANCELs */
-    uint64_t deadline_ms;    /* of a non-INVITE */
+    uint64_t deadline_ms;    /* of a non-INVITE: its server transaction ends then */
     uint64_t started_ms, ringing_ms;
     uint32_t branch_count, max_breadth, breadth_used, attempts;
     enum reason cancel_reason;
+    enum reason lost_reason; /* why the server transaction went */
     bool is_invite;
     bool is_cancelled;
     bool is_stopped;  /* no further branch starts: 2xx, 6xx, cancelled, answered */
@@ -212,8 +214,8 @@ void response_context_free(struct response_context *context);
 void response_context_mark(struct response_context *context);
 /* No further branch starts, and those that run are cancelled: 2xx, 6xx, or the caller has gone. */
 void response_context_stop(struct response_context *context);
-/* The server transaction is gone. */
-void response_context_lose_server(struct response_context *context);
+/* The server transaction goes, and why. */
+void response_context_lose_server(struct response_context *context, enum reason reason);
 /* A CANCEL came: LINES go along with ours. */
 void response_context_upstream_cancel(struct response_context *context, const struct sip_message *cancel);
 

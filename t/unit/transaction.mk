@@ -45,3 +45,14 @@ check_PROGRAMS += t/138-transaction-failover.t
 t_138_transaction_failover_t_SOURCES = t/unit/transaction_failover.c $(TRANSACTION_EDGE)
 t_138_transaction_failover_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_138_transaction_failover_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/140-transaction-memory-runs-out.t
+t_140_transaction_memory_runs_out_t_SOURCES = t/unit/transaction_memory.c $(TRANSACTION_EDGE)
+t_140_transaction_memory_runs_out_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_140_transaction_memory_runs_out_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+t_140_transaction_memory_runs_out_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/141-transaction-random-scenarios.t
+t_141_transaction_random_scenarios_t_SOURCES = t/unit/transaction_random.c $(TRANSACTION_EDGE)
+t_141_transaction_random_scenarios_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_141_transaction_random_scenarios_t_LDADD = $(PURE_TEST_LIBS)

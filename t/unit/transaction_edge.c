@@ -88,7 +88,35 @@ static unsigned remember(struct sip_message **last_r, struct slice bytes)
     return sip_message_status(message);
 }
 
+static int add(struct edge *edge, struct response_context *context, struct destination *to);
+
 /* ---- operations ---- */
+
+/* What may go upstream, after what went before. */
+static void check_response(const struct edge *edge, struct call *call, unsigned status, struct slice bytes)
+{
+    assert_true(call->server_is_open);
+    bool is_first_final = status >= 200 && call->finals == 0 && !call->has_2xx;
+    if (!call->is_invite) {
+        assert_true(status == 100 || (status >= 200 && status != 408));
+        assert_true(!is_first_final || edge->now_ms - call->arrived_ms < timer_64_t1_ms(&edge->timers));
+    }
+    if (status < 200) {
+        assert_int_equal(call->finals, 0);
+        assert_false(call->has_2xx);
+    } else if (call->is_invite && status < 300) {
+        assert_int_equal(call->finals, 0);
+        call->has_2xx = true;
+    } else {
+        assert_false(call->has_2xx);
+        assert_true(edge->is_unreliable || call->is_invite || call->finals == 0);
+        call->finals++; /* sent once, or repeated as it was */
+        if (call->final.length == 0)
+            buffer_append_slice(&call->final, bytes);
+        else
+            assert_true(slice_equal(buffer_slice(&call->final), bytes));
+    }
+}
 
 static void op_send_response(void *arg, struct server_transaction *server, struct slice bytes, void *hop)
 {
@@ -98,17 +126,8 @@ static void op_send_response(void *arg, struct server_transaction *server, struc
     edge->hop = hop;
     note(edge, "U %u", status);
     assert_true(server_transaction_state(server) != STATE_TERMINATED);
-    if (call != NULL) {
-        assert_true(call->server_is_open);
-        if (status >= 200 && !(call->is_invite && status < 300)) {
-            /* A final is sent once, or repeated as it was. */
-            call->finals++;
-            if (call->final.length == 0)
-                buffer_append_slice(&call->final, bytes);
-            else
-                assert_true(slice_equal(buffer_slice(&call->final), bytes));
-        }
-    }
+    if (call != NULL)
+        check_response(edge, call, status, bytes);
     if (edge->send_fails)
         server_transaction_send_failed(edge->layer, server_transaction_handle(server));
 }
@@ -123,7 +142,13 @@ static void op_send_request(void *arg, struct client_transaction *client, enum c
     assert_true(attempt->bytes.length != 0);
     assert_true(transaction_handle_equal(attempt->handle, client_transaction_handle(client)));
     remember(&edge->down, bytes);
-    if (what == CLIENT_SEND_AGAIN) {
+    if (what == CLIENT_SEND_ACK) {
+        assert_true(attempt->has_failure);
+    } else if (what == CLIENT_SEND_CANCEL) {
+        assert_true(attempt->has_provisional);
+        assert_true(attempt->to->is_unreliable || !attempt->was_cancelled);
+        attempt->was_cancelled = true;
+    } else {
         assert_true(attempt->to->is_unreliable);
         assert_true(slice_equal(bytes, buffer_slice(&attempt->bytes)));
     }
@@ -186,11 +211,8 @@ static enum exhausted op_exhausted(void *arg, struct response_context *context, 
     note(edge, "exhausted %u %s", status, reason_word(reason));
     struct destination *added = edge->added;
     edge->added = NULL;
-    if (added != NULL) {
-        enroll(&edge->destinations, added);
-        added->was_given = response_context_add(context,
-            &(struct target){ .user = added, .group = added->group }) == 0;
-    }
+    if (added != NULL)
+        (void)!add(edge, context, added);
     return edge->exhausted;
 }
 
@@ -254,6 +276,9 @@ static void op_trace(void *arg, enum machine machine, struct transaction_handle 
 {
     struct edge *edge = arg;
     assert_int_equal(handle.worker, edge->worker);
+    if (next == STATE_NONE)
+        print_error("# illegal: %s %s %s\n", machine_name(machine), transaction_state_name(state),
+            transaction_event_name(event));
     if (edge->logs_steps)
         note(edge, "step %s %s %s %s", machine_name(machine), transaction_state_name(state),
             transaction_event_name(event), transaction_state_name(next));
@@ -358,7 +383,7 @@ enum request_outcome edge_arrive(struct edge *edge, const struct request_text *t
         assert_non_null(call);
         assert_non_null(server);
         *call = (struct call){ .edge = edge, .server = server_transaction_handle(server), .server_is_open = true,
-            .is_invite = server_transaction_is_invite(server) };
+            .is_invite = server_transaction_is_invite(server), .arrived_ms = edge->now_ms };
         server_transaction_set_user(server, call);
         enroll(&edge->calls, call);
     }
@@ -402,6 +427,21 @@ int edge_forward(struct edge *edge, struct call *call, struct destination *to, s
     for (size_t i = 0; i < count; i++)
         list[i] = &to[i];
     return edge_forward_list(edge, call, list, count, options);
+}
+
+static int add(struct edge *edge, struct response_context *context, struct destination *to)
+{
+    enroll(&edge->destinations, to);
+    to->edge = edge;
+    to->was_given = true;
+    int rc = response_context_add(context, &(struct target){ .user = to, .group = to->group });
+    to->was_given = rc == 0;
+    return rc;
+}
+
+int edge_add(struct edge *edge, struct call *call, struct destination *to)
+{
+    return add(edge, call->context, to);
 }
 
 static struct attempt *last_attempt(struct destination *to)
@@ -478,6 +518,8 @@ enum response_outcome edge_respond_attempt(struct attempt *attempt, unsigned sta
     struct buffer bytes = BUFFER_EMPTY;
     enum response_outcome outcome = RESPONSE_OUTCOME_NONE;
     assert_true(attempt->bytes.length > 0);
+    attempt->has_provisional |= status < 200;
+    attempt->has_failure |= status >= 300;
     struct sip_local_response edit = { .status = status, .to_tag = slice_of_string(to_tag),
         .lines = slice_of_string(or_else(lines, "")) };
     if (sip_message_parse(buffer_slice(&attempt->bytes), &limits, &request, &defect) == 0 &&

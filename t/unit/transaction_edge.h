@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* transaction_edge.h - an edge for the tests of src/transaction: a clock, an upstream and destinations made up.
  * In:    what a test lets happen. Out: a log of what the layer asks for, one line each (see below).
- * Checked on the way: nothing is sent for what was closed, everything is closed once, finals do not change.
+ * Checked on the way: nothing is sent for what was closed or to an address too early or too late, everything is
+ * closed once, finals do not change, RFC 4320 is kept.
  */
 #ifndef TRELAY_UNIT_TRANSACTION_EDGE_H
 #define TRELAY_UNIT_TRANSACTION_EDGE_H
@@ -35,6 +36,9 @@ struct attempt {
     struct buffer bytes; /* as sent; empty: not placed */
     unsigned number;
     bool is_open;
+    bool has_provisional; /* was answered so */
+    bool has_failure;
+    bool was_cancelled;
     char branch[BRANCH_ID_SIZE];
 };
 
@@ -66,7 +70,9 @@ struct call {
     struct sip_message *request;
     struct response_summary summary;
     unsigned answers; /* calls of answered() */
-    unsigned finals;  /* final responses sent */
+    unsigned finals;  /* final responses sent, but 2xx to an INVITE */
+    bool has_2xx;     /* one was sent */
+    uint64_t arrived_ms;
     struct buffer final; /* the first final sent */
     bool server_is_open, context_is_open;
     bool is_invite;
@@ -120,6 +126,9 @@ int edge_forward(struct edge *edge, struct call *call, struct destination *to, s
     const struct response_context_options *options);
 int edge_forward_list(struct edge *edge, struct call *call, struct destination **to, size_t count,
     const struct response_context_options *options);
+
+/* One more destination for a call that is being forwarded. */
+int edge_add(struct edge *edge, struct call *call, struct destination *to);
 
 /* For slow destinations: makes the client transaction of the next try, composes and places. 0 or an error. */
 int edge_place(struct destination *to);

@@ -506,16 +506,13 @@ static void test_edge_takes_its_time(void **state)
     edge_expect(&edge, "a.1 ack\nexhausted 486 none\n");
     edge_pass(&edge, 10000);
     edge_expect(&edge, "");
-    more.was_given = true;
-    assert_int_equal(response_context_add(call.context, &(struct target){ .user = &more }), 0);
+    assert_int_equal(edge_add(&edge, &call, &more), 0);
     edge_expect(&edge, "start b\nb.1 INVITE\n");
     edge_respond(&more, 404, "b", NULL);
     edge_expect(&edge, "b.1 ack\nexhausted 486 none\n");
     response_context_resume(call.context);
     edge_expect(&edge, "U 486\nanswered 486 none a\n");
     edge_stop(&edge);
-    for (unsigned i = 0; i < more.attempt_count; i++)
-        buffer_free(&more.attempts[i].bytes);
 }
 
 static void test_edge_answers_itself(void **state)
@@ -534,7 +531,7 @@ static void test_edge_answers_itself(void **state)
     edge_expect(&edge, "U 180\nU 183\nU 600\na.1 cancel\nstop b\nanswered 600 limit -\n");
     assert_int_equal(response_context_reply(call.context, REASON_LIMIT, &(struct local_reply){ .status = 500 }),
         ERROR_STATE);
-    assert_int_equal(response_context_add(call.context, &(struct target){ .user = &more }), ERROR_STATE);
+    assert_int_equal(edge_add(&edge, &call, &more), ERROR_STATE);
     response_context_resume(call.context);
     response_context_cancel(call.context, REASON_SHUTDOWN);
     edge_respond(&to[0], 200, "a", NULL); /* it is over: a 2xx has nowhere to go */

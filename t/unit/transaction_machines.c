@@ -28,7 +28,8 @@ struct expectation {
 #define SERVER_EVENTS "request ack user-1xx user-2xx user-failure "
 #define SERVER_TIMERS "timer-g timer-h timer-i timer-j timer-l timer-100 "
 #define CLIENT_EVENTS "placed response-1xx response-2xx response-failure "
-#define CLIENT_TIMERS "timer-a timer-b timer-d timer-e timer-f timer-k timer-m "
+#define OTHER_CLIENT_TIMERS "timer-a timer-b timer-d timer-e timer-k timer-m "
+#define CLIENT_TIMERS OTHER_CLIENT_TIMERS "timer-f "
 #define COMMON_EVENTS "user-drop transport-error "
 #define ALL_EVENTS SERVER_EVENTS SERVER_TIMERS CLIENT_EVENTS CLIENT_TIMERS COMMON_EVENTS
 
@@ -155,25 +156,28 @@ static const struct expectation expectations[] = {
     { MACHINE_INVITE_SERVER, STATE_TRYING, ALL_EVENTS, "-", "" },
     { MACHINE_INVITE_SERVER, STATE_TERMINATED, ALL_EVENTS, "-", "" },
 
-    /* ---- other server, figure 8 of RFC 3261 ---- */
-    { MACHINE_OTHER_SERVER, STATE_INITIAL, "request", "trying", "PASS START_100" },
+    /* ---- other server, figure 8 of RFC 3261; Timer F by RFC 4320 4.2 ---- */
+    { MACHINE_OTHER_SERVER, STATE_INITIAL, "request", "trying", "PASS START_F START_100" },
     { MACHINE_OTHER_SERVER, STATE_INITIAL,
         "ack user-1xx user-2xx user-failure " SERVER_TIMERS CLIENT_EVENTS CLIENT_TIMERS COMMON_EVENTS, "-", "" },
 
     { MACHINE_OTHER_SERVER, STATE_TRYING, "request transport-error", "trying", "" },
     { MACHINE_OTHER_SERVER, STATE_TRYING, "user-1xx", "proceeding", "STOP_REPEAT SEND" },
-    { MACHINE_OTHER_SERVER, STATE_TRYING, "user-2xx user-failure", "completed", "STOP_REPEAT SEND START_J" },
+    { MACHINE_OTHER_SERVER, STATE_TRYING, "user-2xx user-failure", "completed",
+        "STOP_REPEAT STOP_TIMEOUT SEND START_J" },
     { MACHINE_OTHER_SERVER, STATE_TRYING, "user-drop", "terminated", "" },
     { MACHINE_OTHER_SERVER, STATE_TRYING, "timer-100", "proceeding", "STOP_REPEAT SEND_100" },
+    { MACHINE_OTHER_SERVER, STATE_TRYING, "timer-f", "terminated", "TELL_TIMEOUT" },
     { MACHINE_OTHER_SERVER, STATE_TRYING,
-        "ack timer-g timer-h timer-i timer-j timer-l " CLIENT_EVENTS CLIENT_TIMERS, "-", "" },
+        "ack timer-g timer-h timer-i timer-j timer-l " CLIENT_EVENTS OTHER_CLIENT_TIMERS, "-", "" },
 
     { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "request", "proceeding", "RESEND" },
     { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "user-1xx", "proceeding", "SEND" },
-    { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "user-2xx user-failure", "completed", "SEND START_J" },
+    { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "user-2xx user-failure", "completed", "STOP_TIMEOUT SEND START_J" },
+    { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "timer-f", "terminated", "TELL_TIMEOUT" },
     { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "user-drop", "terminated", "" },
     { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "transport-error", "terminated", "TELL_ERROR" },
-    { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "ack " SERVER_TIMERS CLIENT_EVENTS CLIENT_TIMERS, "-", "" },
+    { MACHINE_OTHER_SERVER, STATE_PROCEEDING, "ack " SERVER_TIMERS CLIENT_EVENTS OTHER_CLIENT_TIMERS, "-", "" },
 
     { MACHINE_OTHER_SERVER, STATE_COMPLETED, "request", "completed", "RESEND" },
     { MACHINE_OTHER_SERVER, STATE_COMPLETED, "user-2xx user-failure", "completed", "" },

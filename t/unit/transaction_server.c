@@ -148,6 +148,17 @@ static void test_other_gets_100_late(void **state)
         edge_expect(&edge, "[1000] U 200\n[3500] U 100\n");
         assert_int_equal(edge_arrive(&edge, &(struct request_text){ .method = "OPTIONS" }, NULL), REQUEST_REPEATED);
         edge_expect(&edge, "[10000] U 100\n");
+        /* RFC 4320 4.2: behind 64*T1 there is nothing left that could be answered */
+        edge_pass(&edge, 21999);
+        assert_int_equal(reply(&edge, &slow, 404), 0);
+        edge_stop(&edge);
+        edge = (struct edge){ .is_unreliable = is_unreliable };
+        edge_start(&edge);
+        edge_arrive(&edge, &(struct request_text){ .method = "OPTIONS" }, &slow);
+        edge_pass(&edge, 32000);
+        assert_int_equal(reply(&edge, &slow, 404), ERROR_NOT_FOUND);
+        assert_int_equal(servers(&edge), 0);
+        edge_expect(&edge, "U 100\n");
         edge_stop(&edge);
     }
 }

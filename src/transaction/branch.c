@@ -179,8 +179,8 @@ static void cancel_trying(struct branch *branch)
     if (branch->wants_cancel)
         return;
     branch->wants_cancel = true; /* when a provisional comes (9.1) */
-    if (branch->client != NULL && layer->ops->withdraw(layer->arg, branch->client) &&
-        branch->state == BRANCH_TRYING) {
+    bool is_silent = branch->client != NULL && branch->client->base.state == STATE_CALLING;
+    if (is_silent && layer->ops->withdraw(layer->arg, branch->client) && branch->state == BRANCH_TRYING) {
         finish_cancelled(branch);
         drop_client(branch);
     }

@@ -64,7 +64,9 @@ void client_transaction_free(struct transaction_layer *layer, struct client_tran
 
 void client_transaction_drop(struct transaction_layer *layer, struct client_transaction *client)
 {
-    transaction_event(layer, &client->base, EVENT_USER_DROP, &(struct event_input){ 0 });
+    struct step step = machine_step(client->base.machine, client->base.state, EVENT_USER_DROP);
+    if (step.next != STATE_NONE) /* else it has its final, and ends by itself */
+        transaction_event(layer, &client->base, EVENT_USER_DROP, &(struct event_input){ 0 });
 }
 
 /* The INVITE as it was sent, to make an ACK or a CANCEL of. Its size was judged when it came in. */

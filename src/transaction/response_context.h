@@ -39,9 +39,9 @@ struct response_context_options {
 };
 
 /* Starts the first group: start_branch() may run before this returns. A 100 goes to an INVITE first, unless no_100.
- * An INVITE that was cancelled meanwhile gets its 487, and no branch starts. *CONTEXT_R is good until
- * context_closed(). 0; ERROR_MEMORY, ERROR_STATE (no target, answered already, has a context), ERROR_NOT_FOUND: nothing
- * happened, targets and user stay the caller's. */
+ * An INVITE that was cancelled meanwhile gets its 487, and no branch starts. *CONTEXT_R is set before anything runs
+ * and good until context_closed(), which may also come before this returns. 0; ERROR_MEMORY, ERROR_STATE (no target,
+ * answered already, has a context), ERROR_NOT_FOUND: nothing happened, targets and user stay the caller's. */
 int response_context_start(struct transaction_layer *layer, struct transaction_handle server,
     const struct target *targets, size_t target_count, const struct response_context_options *options,
     struct response_context **context_r) MUST_CHECK;

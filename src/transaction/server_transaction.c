@@ -182,7 +182,7 @@ static int compose(const struct transaction_layer *layer, const struct server_tr
     return sip_compose_response(out, server->request, &response);
 }
 
-/* Takes the bytes for the next repetition. */
+/* Takes the bytes for repetitions; BYTES empty: there will be none. */
 static void keep(struct server_transaction *server, struct buffer *bytes)
 {
     free(server->last);
@@ -194,8 +194,6 @@ static void keep(struct server_transaction *server, struct buffer *bytes)
 /* A 2xx to an INVITE is repeated by who made it (RFC 6026), a final over a reliable transport by nobody. */
 static bool may_be_repeated(const struct server_transaction *server, unsigned status)
 {
-    if (server->base.state == STATE_TERMINATED)
-        return false;
     return server->method == SIP_METHOD_INVITE ? !sip_status_is_success(status)
                                                : status < 200 || !server->base.is_reliable;
 }
@@ -205,25 +203,42 @@ static enum transaction_event user_event(unsigned status)
     return status < 200 ? EVENT_USER_1XX : status < 300 ? EVENT_USER_2XX : EVENT_USER_FAILURE;
 }
 
+/* Kept ahead of the sending, so that a request repeated meanwhile gets no older response than this. */
+static void send_final(struct transaction_layer *layer, struct server_transaction *server, unsigned status,
+    struct buffer *bytes, void *hop)
+{
+    bool is_kept = may_be_repeated(server, status);
+    struct slice slice = buffer_slice(bytes);
+    keep(server, is_kept ? bytes : &(struct buffer){ 0 });
+    transaction_event(layer, &server->base, user_event(status), &(struct event_input){ .bytes = slice, .hop = hop });
+    sip_message_unref(server->request);
+    server->request = NULL;
+}
+
+/* Kept behind the sending: a newer one may come meanwhile, while these bytes are still in use. */
+static void send_provisional(struct transaction_layer *layer, struct server_transaction *server,
+    struct buffer *bytes, void *hop)
+{
+    transaction_event(layer, &server->base, EVENT_USER_1XX,
+        &(struct event_input){ .bytes = buffer_slice(bytes), .hop = hop });
+    if (server->base.state == STATE_PROCEEDING)
+        keep(server, bytes);
+}
+
 int server_transaction_send(struct transaction_layer *layer, struct server_transaction *server, unsigned status,
     struct buffer *bytes, void *hop)
 {
-    enum transaction_event event = user_event(status);
     bool is_invite = server->method == SIP_METHOD_INVITE;
     if (!is_invite && ((status > 100 && status < 200) || status == 408))
         return ERROR_STATE; /* RFC 4320 4.1, 4.2 */
-    if ((machine_step(server->base.machine, server->base.state, event).actions & ACTION_SEND) == 0)
+    struct step step = machine_step(server->base.machine, server->base.state, user_event(status));
+    if ((step.actions & ACTION_SEND) == 0)
         return ERROR_STATE;
-    transaction_event(layer, &server->base, event,
-        &(struct event_input){ .bytes = buffer_slice(bytes), .hop = hop });
-    if (may_be_repeated(server, status))
-        keep(server, bytes);
+    if (status >= 200)
+        send_final(layer, server, status, bytes, hop);
     else
-        buffer_free(bytes);
-    if (status >= 200) {
-        sip_message_unref(server->request);
-        server->request = NULL;
-    }
+        send_provisional(layer, server, bytes, hop);
+    buffer_free(bytes);
     return 0;
 }
 

@@ -90,6 +90,12 @@ static unsigned remember(struct sip_message **last_r, struct slice bytes)
 
 static int add(struct edge *edge, struct response_context *context, struct destination *to);
 
+static void meddle(struct edge *edge)
+{
+    if (edge->meddle != NULL)
+        edge->meddle(edge);
+}
+
 /* ---- operations ---- */
 
 /* What may go upstream, after what went before. */
@@ -99,7 +105,7 @@ static void check_response(const struct edge *edge, struct call *call, unsigned 
     bool is_first_final = status >= 200 && call->finals == 0 && !call->has_2xx;
     if (!call->is_invite) {
         assert_true(status == 100 || (status >= 200 && status != 408));
-        assert_true(!is_first_final || edge->now_ms - call->arrived_ms < timer_64_t1_ms(&edge->timers));
+        assert_true(!is_first_final || edge->now_ms - call->arrived_ms <= timer_64_t1_ms(&edge->timers));
     }
     if (status < 200) {
         assert_int_equal(call->finals, 0);
@@ -128,8 +134,10 @@ static void op_send_response(void *arg, struct server_transaction *server, struc
     assert_true(server_transaction_state(server) != STATE_TERMINATED);
     if (call != NULL)
         check_response(edge, call, status, bytes);
+    struct transaction_handle handle = server_transaction_handle(server);
+    meddle(edge);
     if (edge->send_fails)
-        server_transaction_send_failed(edge->layer, server_transaction_handle(server));
+        server_transaction_send_failed(edge->layer, handle);
 }
 
 static void op_send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
@@ -153,6 +161,7 @@ static void op_send_request(void *arg, struct client_transaction *client, enum c
         assert_true(slice_equal(bytes, buffer_slice(&attempt->bytes)));
     }
     note(edge, "%s.%u %s", attempt->to->name, attempt->number, words[what]);
+    meddle(edge);
 }
 
 static void op_start_branch(void *arg, struct branch *branch)
@@ -164,6 +173,7 @@ static void op_start_branch(void *arg, struct branch *branch)
     to->max_breadth = branch_max_breadth(branch);
     to->address = 1;
     note(edge, "start %s", to->name);
+    meddle(edge);
     if (to->fails != REASON_NONE)
         branch_failed(edge->layer, to->branch, to->fails);
     else if (!to->is_slow && edge_place(to) == ERROR_MEMORY)
@@ -178,6 +188,7 @@ static bool op_next_address(void *arg, struct branch *branch, enum reason reason
         note(edge, "next %s %u", to->name, status);
     else
         note(edge, "next %s %s", to->name, reason_word(reason));
+    meddle(edge);
     if (to->address >= (to->addresses != 0 ? to->addresses : 1))
         return false;
     to->address++;
@@ -190,19 +201,21 @@ static void op_stop_branch(void *arg, struct branch *branch)
 {
     struct destination *to = branch_user(branch);
     note(arg, "stop %s", to->name);
+    meddle(arg);
 }
 
 static bool op_withdraw(void *arg, struct client_transaction *client)
 {
     struct attempt *attempt = client_transaction_user(client);
     note(arg, "withdraw %s.%u", attempt->to->name, attempt->number);
+    meddle(arg);
     return attempt->to->can_withdraw;
 }
 
 static void op_response_seen(void *arg, struct branch *branch, struct sip_message *response)
 {
-    (void)arg;
     assert_int_equal(branch_status(branch), sip_message_status(response));
+    meddle(arg);
 }
 
 static enum exhausted op_exhausted(void *arg, struct response_context *context, unsigned status, enum reason reason)
@@ -213,6 +226,7 @@ static enum exhausted op_exhausted(void *arg, struct response_context *context, 
     edge->added = NULL;
     if (added != NULL)
         (void)!add(edge, context, added);
+    meddle(edge);
     return edge->exhausted;
 }
 
@@ -223,6 +237,7 @@ static void op_describe(void *arg, struct response_context *context, unsigned st
     (void)context, (void)status, (void)branch, (void)reason;
     if (edge->lines != NULL)
         buffer_append_string(lines, edge->lines);
+    meddle(edge);
 }
 
 static void op_answered(void *arg, struct response_context *context, const struct response_summary *summary)
@@ -240,35 +255,35 @@ static void op_answered(void *arg, struct response_context *context, const struc
 static void op_server_closed(void *arg, void *user)
 {
     struct call *call = user;
-    (void)arg;
     assert_true(call->server_is_open);
     call->server_is_open = false;
+    meddle(arg);
 }
 
 static void op_client_closed(void *arg, void *user)
 {
     struct attempt *attempt = user;
-    (void)arg;
     assert_true(attempt->is_open);
     attempt->is_open = false;
+    meddle(arg);
 }
 
 static void op_branch_closed(void *arg, void *user)
 {
     struct destination *to = user;
-    (void)arg;
     assert_true(to->was_given);
     assert_false(to->is_closed);
     to->is_closed = true;
+    meddle(arg);
 }
 
 static void op_context_closed(void *arg, void *user)
 {
     struct call *call = user;
-    (void)arg;
     assert_true(call->context_is_open);
     call->context_is_open = false;
     call->context = NULL;
+    meddle(arg);
 }
 
 static void op_trace(void *arg, enum machine machine, struct transaction_handle handle, enum transaction_state state,
@@ -407,14 +422,13 @@ int edge_forward_list(struct edge *edge, struct call *call, struct destination *
         usual = *options;
     usual.user = call;
     call->context_is_open = true;
-    struct response_context *context = NULL;
-    int rc = response_context_start(edge->layer, call->server, targets, count, &usual, &context);
+    struct response_context *before = call->context;
+    int rc = response_context_start(edge->layer, call->server, targets, count, &usual, &call->context);
     if (rc != 0) {
-        call->context_is_open = false;
+        assert_ptr_equal(call->context, before);
+        call->context_is_open = before != NULL;
         for (size_t i = 0; i < count; i++)
             to[i]->was_given = false;
-    } else if (call->context_is_open) {
-        call->context = context;
     }
     return rc;
 }

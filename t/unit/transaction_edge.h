@@ -93,6 +93,7 @@ struct edge {
     const char *lines;        /* describe() appends them; NULL: none */
     enum exhausted exhausted; /* what exhausted() returns */
     struct destination *added; /* exhausted() adds it, once; NULL: none */
+    void (*meddle)(struct edge *edge); /* called within each operation; NULL: nothing is */
     bool send_fails;          /* every send_response() is told to have failed, within the call */
     uint32_t worker;
     uint32_t max_servers;

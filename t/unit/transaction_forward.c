@@ -229,7 +229,8 @@ static void test_challenges_are_collected(void **state)
     begin(&edge, &call, to, 4, "REGISTER");
     edge_respond(&to[0], 407, "a", "Proxy-Authenticate: Digest realm=\"pa\"\r\nWWW-Authenticate: Digest realm=\"a\"\r\n"
                                    "Contact: <sip:x@a>\r\n");
-    edge_respond(&to[1], 401, "b", "WWW-Authenticate: Digest realm=\"b1\"\r\nWWW-Authenticate: Digest realm=\"b2\"\r\n");
+    edge_respond(&to[1], 401, "b",
+        "WWW-Authenticate: Digest realm=\"b1\"\r\nWWW-Authenticate: Digest realm=\"b2\"\r\n");
     edge_respond(&to[2], 404, "c", "WWW-Authenticate: Digest realm=\"no\"\r\n");
     edge_respond(&to[3], 500, "d", NULL);
     edge_expect(&edge, "exhausted 401 none\nU 401\nanswered 401 none b\n");
@@ -551,9 +552,7 @@ static void test_start_is_refused(void **state)
     edge_arrive(&edge, &(struct request_text){ 0 }, &call);
     assert_int_equal(edge_forward(&edge, &call, &a, 0, NULL), ERROR_STATE);
     assert_int_equal(edge_forward(&edge, &call, &a, 1, NULL), 0);
-    call.context_is_open = false;
     assert_int_equal(edge_forward(&edge, &call, &b, 1, NULL), ERROR_STATE);
-    call.context_is_open = true;
     edge_arrive(&edge, &(struct request_text){ .method = "OPTIONS", .branch = "z9hG4bK-o" }, &other);
     server_transaction_drop(edge.layer, other.server);
     assert_int_equal(edge_forward(&edge, &other, &b, 1, NULL), ERROR_NOT_FOUND);

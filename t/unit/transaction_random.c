@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* transaction_random.c - rule: whatever comes in whatever order, the promises hold: a request has at most one final
  * answer, of a non-INVITE none after 64*T1; nothing is sent for what has ended; no event is illegal; everything ends.
- * The edge of transaction_edge.h checks each send; here the order is drawn, by a seed that a failure names.
+ * The edge of transaction_edge.h checks each send; here the order is drawn, by a seed that a failure names. Half of
+ * the worlds also call back from within operations.
  * TRANSACTION_SEED=n runs that one seed, TRANSACTION_SEEDS=n so many.
  */
 #include <setjmp.h>
@@ -14,6 +15,7 @@
 #include "transaction_edge.h"
 
 #include "base/error.h"
+#include "base/integer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +30,8 @@ struct world {
     struct destination more[CALLS]; /* added later */
     char names[CALLS][TARGETS + 1][8];
     bool was_forwarded[CALLS];
-    bool is_gone[CALLS]; /* the caller's side was dropped */
     unsigned call_count;
+    unsigned depth; /* of meddling */
     uint64_t seed;
 };
 
@@ -74,6 +76,7 @@ static void step_forward(struct world *world, unsigned i)
     unsigned count = 1 + draw(world, TARGETS);
     if (world->was_forwarded[i])
         return;
+    world->was_forwarded[i] = true; /* also for who meddles meanwhile */
     for (unsigned j = 0; j < count; j++)
         draw_destination(world, &world->to[i][j], world->names[i][j], i, j);
     struct response_context_options options = { .no_100 = draw(world, 4) == 0, .max_breadth = draw(world, 6) };
@@ -91,7 +94,7 @@ static void step_from_caller(struct world *world, unsigned i)
     char tag[64] = "";
     if (method != NULL)
         text.method = method;
-    else if (!call->server_is_open)
+    else if (server_transaction_find(world->edge.layer, call->server) == NULL)
         return; /* it would be a new request */
     if (method != NULL && strcmp(method, "ACK") == 0 && call->final.length != 0) {
         struct sip_message *final = NULL;
@@ -116,7 +119,8 @@ static struct destination *draw_destination_in_use(struct world *world, unsigned
 
 static void step_respond(struct world *world, unsigned i)
 {
-    static const unsigned statuses[] = { 100, 180, 183, 200, 202, 302, 401, 404, 407, 408, 486, 487, 500, 503, 503, 600 };
+    static const unsigned statuses[] = { 100, 180, 183, 200, 202, 302, 401, 404, 407, 408, 486, 487, 500, 503, 503,
+        600 };
     struct destination *to = draw_destination_in_use(world, i);
     if (to == NULL || to->attempt_count == 0)
         return;
@@ -176,6 +180,34 @@ static void step_from_edge(struct world *world, unsigned i)
     }
 }
 
+/* Within an operation: anything may be called but the passing of time. */
+static void meddle(struct edge *edge)
+{
+    struct world *world = CONTAINER_OF(edge, struct world, edge);
+    if (world->depth == 2 || world->call_count == 0 || draw(world, 5) != 0)
+        return;
+    world->depth++;
+    unsigned i = draw(world, world->call_count);
+    switch (draw(world, 5)) {
+    case 0:
+        step_new_call(world);
+        break;
+    case 1:
+        step_forward(world, i);
+        break;
+    case 2:
+        step_from_caller(world, i);
+        break;
+    case 3:
+        step_respond(world, i);
+        break;
+    case 4:
+        step_from_edge(world, i);
+        break;
+    }
+    world->depth--;
+}
+
 static void step(struct world *world)
 {
     unsigned what = draw(world, 20);
@@ -203,6 +235,7 @@ static void finish(struct world *world)
 {
     world->edge.exhausted = EXHAUSTED_SEND;
     world->edge.send_fails = false;
+    world->edge.meddle = NULL;
     for (unsigned i = 0; i < world->call_count; i++) {
         struct call *call = &world->calls[i];
         if (call->context_is_open)
@@ -228,27 +261,37 @@ static void run_seed(uint64_t seed)
     world = (struct world){ .seed = seed * UINT64_C(0x9e3779b97f4a7c15) + 1 };
     world.edge.is_silent = true;
     world.edge.is_unreliable = draw(&world, 2) == 0;
+    world.edge.meddle = draw(&world, 2) == 0 ? meddle : NULL;
     edge_start(&world.edge);
     bool runs_out = draw(&world, 3) != 0; /* else the layer is freed in the midst of it */
     for (int i = 0; i < STEPS; i++)
         step(&world);
     if (runs_out)
         finish(&world);
+    world.edge.meddle = NULL;
     edge_stop(&world.edge);
 }
 
 static uint64_t current_seed;
 
+static uint64_t number_of(const char *name, uint64_t usual)
+{
+    uint64_t number = usual;
+    const char *text = getenv(name);
+    if (text != NULL)
+        assert_int_equal(integer_parse(slice_of_string(text), UINT64_MAX, &number), 0);
+    return number;
+}
+
 static void test_seeds(void **state)
 {
     (void)state;
-    const char *one = getenv("TRANSACTION_SEED"), *many = getenv("TRANSACTION_SEEDS");
-    uint64_t count = many != NULL ? strtoull(many, NULL, 10) : SEEDS;
-    if (one != NULL) {
-        run_seed(strtoull(one, NULL, 10));
+    uint64_t one = number_of("TRANSACTION_SEED", 0), last = number_of("TRANSACTION_SEEDS", SEEDS);
+    if (one != 0) {
+        run_seed(one);
         return;
     }
-    for (current_seed = 1; current_seed <= count; current_seed++)
+    for (current_seed = 1; current_seed <= last; current_seed++)
         run_seed(current_seed);
     current_seed = 0;
 }

@@ -290,8 +290,8 @@ static void choose_services(struct locate *locate)
         finish_failed(locate); /* asking on would only take longer */
         return;
     }
-    /* The domain may have chosen TLS there: SRV records for TLS may be used, nothing weaker, and no default. Where there
-     * is no choice between TLS and something weaker, the failure changes nothing. */
+    /* The domain may have chosen TLS there: SRV records for TLS may be used, nothing weaker, and no default. Where
+     * there is no choice between TLS and something weaker, the failure changes nothing. */
     search->has_failed = search->pointers.status == RESOLVER_FAILED && allows(locate, TRANSPORT_TLS) &&
         locate->plan.transports != TRANSPORT_BIT_TLS;
     search->candidate_count = service_candidates_from_pointers(&locate->plan, search->pointers.records,

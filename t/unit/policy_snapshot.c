@@ -3,7 +3,10 @@
  * what the edge hands in is given back exactly once. */
 #include "policy_fixture.h"
 
+#include "policy/row_index.h"
+
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *problem_of(const struct policy_snapshot *snapshot, const char *kind, const char *name)
@@ -451,6 +454,88 @@ static void problems_of_the_loader_are_kept_in_order(void **state)
     policy_snapshot_unref(snapshot);
 }
 
+static void a_spoilt_server_profile_keeps_its_place(void **state)
+{
+    (void)state;
+    struct policy_builder *builder = fixture_builder();
+    struct server_profile rows[4];
+    static const char *const names[] = { "a.example", "b.example", "c.example", "d.example" };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        rows[i] = fixture_profile(names[i], "tls", names[i]);
+    rows[0].unusable = "the loader said so";
+    rows[1].client_auth = CLIENT_AUTH_UNSET;
+    rows[2].client_auth = CLIENT_AUTH_REQUIRE; /* of whom? there is no trust set */
+    rows[3].certificate_names[0] = "missing";
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(policy_builder_server_profile(builder, &rows[i]), 0);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        assert_non_null(policy_server_profile(snapshot, "tls", names[i])->unusable);
+    policy_snapshot_unref(snapshot);
+}
+
+/* Names whose hashes agree in the half that a slot keeps: the full comparison tells them apart (INV-2). */
+
+enum { NAMES = 1200000 };
+
+static struct index_key number_key(const void *rows, uint32_t number, struct index_scratch *scratch)
+{
+    int length = snprintf(scratch->bytes, sizeof(scratch->bytes), "n%u", ((const unsigned *)rows)[number]);
+    return (struct index_key){ .kind = 1, .a = slice_of(scratch->bytes, (size_t)length) };
+}
+
+static int by_check(const void *left, const void *right)
+{
+    const struct row_slot *a = left, *b = right;
+    return a->check < b->check ? -1 : a->check > b->check;
+}
+
+static uint32_t home_of(const struct row_index *index)
+{
+    uint32_t at = 0;
+    while (index->slots[at].first == ROW_NONE)
+        at++;
+    return at;
+}
+
+static void colliding_hashes_find_their_own_row(void **state)
+{
+    (void)state;
+    unsigned *numbers = calloc(NAMES, sizeof(*numbers)), pairs = 0;
+    struct row_index all = { 0 };
+    assert_non_null(numbers);
+    for (unsigned i = 0; i < NAMES; i++)
+        numbers[i] = i;
+    assert_int_equal(row_index_init(&all, NAMES, 1, number_key, numbers), 0);
+    for (uint32_t i = 0; i < NAMES; i++)
+        row_index_add(&all, i);
+    qsort(all.slots, (size_t)all.mask + 1, sizeof(*all.slots), by_check);
+    for (uint32_t i = 1; i <= all.mask; i++) {
+        if (all.slots[i].check != all.slots[i - 1].check || all.slots[i].first == ROW_NONE ||
+            all.slots[i - 1].first == ROW_NONE)
+            continue;
+        const unsigned pair[2] = { all.slots[i - 1].first, all.slots[i].first };
+        struct index_scratch scratch;
+        struct row_index two = { 0 };
+        assert_int_equal(row_index_init(&two, 2, 1, number_key, pair), 0);
+        row_index_add(&two, 1);
+        uint32_t home = home_of(&two);
+        row_index_fini(&two);
+        assert_int_equal(row_index_init(&two, 2, 1, number_key, pair), 0);
+        row_index_add(&two, 0);
+        pairs += home_of(&two) == home; /* the question meets the other's slot */
+        struct index_key other = number_key(pair, 1, &scratch);
+        assert_int_equal(row_index_find(&two, &other), ROW_NONE);
+        row_index_add(&two, 1);
+        assert_int_equal(row_index_find(&two, &other), 1);
+        assert_int_equal(row_index_next(&two, 1), ROW_NONE);
+        row_index_fini(&two);
+    }
+    assert_true(pairs > 3);
+    row_index_fini(&all);
+    free(numbers);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -465,6 +550,8 @@ int main(void)
         cmocka_unit_test(a_prefix_with_host_bits_refuses_its_network),
         cmocka_unit_test(the_order_of_look_ups_is_kept),
         cmocka_unit_test(what_was_taken_is_given_back_once),
+        cmocka_unit_test(a_spoilt_server_profile_keeps_its_place),
+        cmocka_unit_test(colliding_hashes_find_their_own_row),
         cmocka_unit_test(problems_of_the_loader_are_kept_in_order),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

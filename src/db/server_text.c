@@ -38,9 +38,24 @@ static size_t character_length(struct slice text, size_t at)
 /* Appends each character by WRITE; of others each byte as \xNN, its backslash by WRITE too. */
 typedef void write_character_fn(struct buffer *out, const char *character, size_t length);
 
+/* How many bytes from AT on stand for themselves in every form of text: most of what is ever written. */
+static size_t plain_length(struct slice text, size_t at)
+{
+    size_t end = at;
+    while (end < text.length && text.data[end] >= ' ' && text.data[end] <= '~' && text.data[end] != '\\' &&
+        text.data[end] != '"')
+        end++;
+    return end - at;
+}
+
 static void append_characters(struct buffer *out, struct slice text, write_character_fn *write_character)
 {
     for (size_t at = 0; at < text.length;) {
+        size_t plain = plain_length(text, at);
+        buffer_append(out, text.data + at, plain);
+        at += plain;
+        if (at == text.length)
+            break;
         size_t length = character_length(text, at);
         if (length > 0) {
             write_character(out, text.data + at, length);
@@ -142,7 +157,10 @@ void copy_text(struct copy_line *line, struct slice text)
 void copy_number(struct copy_line *line, int64_t number)
 {
     begin_column(line);
-    buffer_append_format(line->out, "%" PRId64, number);
+    if (number >= 0)
+        buffer_append_unsigned(line->out, (uint64_t)number);
+    else
+        buffer_append_format(line->out, "%" PRId64, number);
 }
 
 void copy_time_us(struct copy_line *line, int64_t time_us)

@@ -17,7 +17,7 @@ my $tree = made_up_tree(
 trap "sed -n 's/^end=//p' $2; exit $(sed -n 's/^status=//p' $2)" TERM
 trap "echo reloaded" HUP
 cat "$2"
-echo "event ready"
+echo "event=started"
 while :; do sleep 0.01; done
 END
     'trelayctl' => "#!/bin/sh\necho \"asked: \$*\"\nexit 4\n",

@@ -25,11 +25,11 @@ sub program ($name) { return $ENV{ uc $name } // top_builddir() . "/$name" }
 #   configuration   text; @DIRECTORY@, @DATABASE@ and each @KEY@ of values => {} are replaced
 #   postgres        a Trelay::Postgres with the schema installed
 #   user            the database role of the daemon, default test_daemon
-#   ready           a line that says so, default /\bready\b/; or wait_for => path of a socket
-#   arguments       of the daemon, default -f CONFIGURATION; control, of trelayctl, default -s DIRECTORY/control
+#   ready           a line that says so, default /\bevent=started\b/; or wait_for => path of a socket
+#   arguments       of the daemon, default -c CONFIGURATION; control, of trelayctl, default -s DIRECTORY/control
 #   environment     {}
 sub start ($class, %options) {
-    my $self = bless { user => 'test_daemon', ready => qr/\bready\b/, values => {}, %options }, $class;
+    my $self = bless { user => 'test_daemon', ready => qr/\bevent=started\b/, values => {}, %options }, $class;
     $self->{directory} = tempdir('trelayd-XXXXXX', TMPDIR => 1, CLEANUP => !$ENV{TRELAY_KEEP});
     chmod 0755, $self->{directory};
     $self->{file} = "$self->{directory}/trelay.conf";
@@ -60,7 +60,7 @@ sub configure ($self, $text) {
 sub launch ($self) {
     $self->{process} = Trelay::Process->start(
         name        => 'trelayd',
-        command     => [ program('trelayd'), $self->{arguments} ? @{ $self->{arguments} } : ('-f', $self->{file}) ],
+        command     => [ program('trelayd'), $self->{arguments} ? @{ $self->{arguments} } : ('-c', $self->{file}) ],
         environment => $self->{environment} // {},
     );
     if   ($self->{wait_for}) { $self->{process}->wait_for_socket($self->{wait_for}) }

@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Edge.pm - a relay under test as its neighbours meet it: trelayd with a database of its own, certificates, a phone inside.
+# In:  what the configuration adds, rows as SQL. Out: answers that the phone gets, what accounting says of them.
+# Addresses (Trelay::Loopback): 0 the relay, 1 the phone, which is trusted, 2 and 3 whatever the test wants.
+#
+#   my $edge = Trelay::Edge->start;
+#   my $ca = $edge->pki->authority('federation');
+#   $edge->apply($edge->trust_sql('fed', $ca) . $edge->certificate_sql('us', $leaf) . "INSERT INTO ...");
+#   my $reply = $edge->ask('OPTIONS', 'sip:bob@biloxi.example', flags => 'no-verify');
+#   is($reply->status, 200);
+#   is($edge->record($reply)->{outbound_decision}, 'open');
+#   $edge->stop;
+package Trelay::Edge;
+
+use v5.36;
+
+use JSON::PP ();
+use Trelay::Daemon;
+use Trelay::Loopback qw(own_address);
+use Trelay::PKI;
+use Trelay::Postgres;
+use Trelay::SIP qw(request);
+
+my $CONFIGURATION = <<'END';
+node = "edge"
+workers = @WORKERS@
+drain = 60
+trusted_upstreams = { "@PHONE@" }
+database {
+    connection = "@DATABASE@"
+}
+control {
+    socket = "@DIRECTORY@/control"
+}
+accounting {
+    flush = 10
+}
+dns {
+    servers = "127.0.0.1:9"
+    timeout = 50
+    tries = 1
+}
+listener "inside" {
+    transport = "udp"
+    address = "@RELAY@"
+}
+listener "edge" {
+    transport = "tls"
+    address = "@RELAY@"
+    advertise = "atlanta.example"
+}
+END
+
+# The phone may send, and be sent to. Server profiles, policy and the rest are the test's.
+my $ROWS = <<'END';
+INSERT INTO trelay.peer (name, address, action) VALUES ('phone', '@PHONE@/32', 'accept');
+INSERT INTO trelay.outbound_policy (name, address, level) VALUES ('phone', '@PHONE@/32', 'none');
+END
+
+# Options: workers (1), configuration (text that is added), rows (SQL before the start), pki.
+sub start ($class, %options) {
+    my $self = bless {
+        pki      => $options{pki} // Trelay::PKI->new,
+        postgres => Trelay::Postgres->new->install,
+        phone    => Trelay::SIP::UDP->new(host => own_address(1)),
+    }, $class;
+    my $rows = $ROWS . ($options{rows} // '');
+    my %value = (RELAY => own_address(0), PHONE => own_address(1), WORKERS => $options{workers} // 1);
+    $rows =~ s/\@([A-Z]+)\@/$value{$1}/g;
+    $self->{postgres}->run($rows);
+    $self->{daemon} = Trelay::Daemon->start(
+        postgres      => $self->{postgres},
+        configuration => $CONFIGURATION . ($options{configuration} // ''),
+        values        => \%value,
+    );
+    return $self;
+}
+
+sub pki ($self)    { return $self->{pki} }
+sub daemon ($self) { return $self->{daemon} }
+sub phone ($self)  { return $self->{phone} }
+sub host ($self)   { return own_address(0) }
+sub stop ($self)   { local $Test::Builder::Level = $Test::Builder::Level + 1; return $self->{daemon}->stop }
+
+# SQL as the superuser; its output.
+sub sql ($self, $text) { return $self->{postgres}->value($text) }
+
+# What SQL gives, as hashes.
+sub rows ($self, $query) {
+    my $json = $self->sql("SELECT coalesce(json_agg(row_to_json(q)), '[]') FROM ($query) AS q");
+    return @{ JSON::PP->new->decode($json) };
+}
+
+# Changes the policy, and returns when every worker goes by it. The change must be one that the relay can see.
+sub apply ($self, $text) {
+    my $version = $self->sql("BEGIN; $text; COMMIT; SELECT version FROM trelay.policy_version");
+    my $process = $self->daemon->process;
+    $process->wait_until("policy version $version", sub {
+        my @loaded = $process->output =~ /policy-loaded .*?\bversion=(\d+)/g;
+        return @loaded && $loaded[-1] >= $version;
+    });
+    $self->control('connections'); # it has been to every worker, behind the policy
+    return $self;
+}
+
+sub trust_sql ($self, $name, @authorities) {
+    my $sql = "INSERT INTO trelay.trust_set (name) VALUES ('$name');\n";
+    my $n   = 0;
+    $sql .= "INSERT INTO trelay.trust_anchor (trust_set, name, path) VALUES ('$name', 'ca" . ++$n . "', '"
+        . (ref $_ ? $_->certificate : $_) . "');\n" for @authorities;
+    return $sql;
+}
+
+sub certificate_sql ($self, $name, $leaf) {
+    return "INSERT INTO trelay.certificate (name, chain_path) VALUES ('$name', '" . $leaf->chain . "');\n"
+        . "INSERT INTO trelay.certificate_key (certificate, key_path) VALUES ('$name', '" . $leaf->key . "');\n";
+}
+
+# trelayctl that must work: its answer.
+sub control ($self, @words) {
+    my ($status, $out) = $self->daemon->ctl('-j', @words);
+    die "trelayctl @words: status $status\n$out" if $status != 0;
+    return JSON::PP->new->decode($out);
+}
+
+sub connections ($self, $direction = 'outbound') {
+    return grep { $_->{direction} eq $direction } @{ $self->control('connections')->{connections} };
+}
+
+# Sends a request from the phone, or from => another UDP endpoint; options as of Trelay::SIP::request, and flags.
+# Returns its Call-ID.
+sub send ($self, $method, $uri, %options) {
+    my $from = delete $options{from_socket} // $self->phone;
+    my $flags = delete $options{flags};
+    push @{ $options{headers} }, [ 'X-Trelay-Flags' => $flags ] if defined $flags;
+    my $text = request($method, $uri, via => $from->via, %options);
+    $from->send($text, $self->host, 5060);
+    return Trelay::SIP::parse($text);
+}
+
+# The final response to what was sent; those to others before it are dropped, provisional ones kept in provisional().
+sub final ($self, $sent, $from = $self->phone) {
+    $self->{provisional} = [];
+    while (my $message = $from->receive) {
+        next if !$message->status || ($message->branch // '') ne $sent->branch;
+        return $message if $message->status >= 200;
+        push @{ $self->{provisional} }, $message->status;
+    }
+    die $sent->method . ' ' . $sent->uri . ": no final response\n" . $self->daemon->log;
+}
+sub provisional ($self) { return @{ $self->{provisional} } }
+
+sub ask ($self, $method, $uri, %options) {
+    my $from = $options{from_socket} // $self->phone;
+    return $self->final($self->send($method, $uri, %options), $from);
+}
+
+# The accounting row of a message's transaction, as soon as it is there.
+sub record ($self, $message) {
+    my ($id, $method) = ($message->call_id, $message->cseq =~ s/^\d+\s+//r);
+    my $query = "SELECT * FROM trelay.transaction_record WHERE call_id = '$id' AND method = '$method'";
+    return $self->daemon->process->wait_until("record of $method $id", sub { return ($self->rows($query))[-1] });
+}
+
+1;

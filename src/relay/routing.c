@@ -60,6 +60,14 @@ static bool undo_strict_upstream(struct work *work)
     return true;
 }
 
+/* Slices into the text are taken while it grows, so it must not move: at most twice the Request-URI goes into it, and
+ * that may be the last Route, of any length. */
+static bool reserve_text(struct work *work)
+{
+    return buffer_reserve(&work->routing->text, 2 * work->request_uri.text.length + 64) ||
+        refuse(work, 503, REASON_NO_MEMORY, "out of memory");
+}
+
 /* 16.4: maddr that is ours goes, a foreign one would send the request where its domain did not (E16). */
 static bool check_maddr(struct work *work)
 {
@@ -287,11 +295,7 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
     bool has_next = false;
     if (source->peer != NULL && source->peer->flags != NULL)
         work.flags = *source->peer->flags;
-    if (!buffer_reserve(&routing_r->text, 2 * sip_message_request_uri(request).length + 64)) {
-        (void)refuse(&work, 503, REASON_NO_MEMORY, "out of memory");
-        return;
-    }
-    if (!undo_strict_upstream(&work) || !check_maddr(&work) || !pop_own_routes(&work, &next, &has_next) ||
+    if (!undo_strict_upstream(&work) || !reserve_text(&work) || !check_maddr(&work) || !pop_own_routes(&work, &next, &has_next) ||
         !take_header_flags(&work))
         return;
     if (has_next)

@@ -65,11 +65,20 @@ static enum transport transport_of(enum sip_transport transport)
     }
 }
 
+/* RFC 3261 26.2.2: a sips Request-URI has TLS on each hop, whatever the URI of the next hop is. */
+static bool is_sips(const struct relay_step *step)
+{
+    const struct exchange *exchange = step->exchange;
+    const struct sip_uri *uri = sip_message_uri(exchange->request);
+    return step->next_hop.scheme == SIP_URI_SIPS || (uri != NULL && uri->scheme == SIP_URI_SIPS) ||
+        slice_equal_nocase(slice_first(exchange->request_uri, 5), SLICE_LITERAL("sips:"));
+}
+
 static bool needs_tls(const struct relay_step *step)
 {
     const uint32_t raising = T_RELAY_TLS | T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST;
     return (step->row != NULL && level_needs_tls(step->row->level)) || flags_have(flags_of(step), raising) ||
-        step->next_hop.scheme == SIP_URI_SIPS;
+        is_sips(step);
 }
 
 static void start_transaction(struct relay_step *step);

@@ -80,6 +80,7 @@ void flow_pool_free(struct flow_pool *pool)
 {
     if (pool == NULL)
         return;
+    pool->is_draining = true; /* a request that fails over opens nothing any more */
     while (!list_is_empty(&pool->all))
         flow_end(CONTAINER_OF(pool->all.head.next, struct flow, all), REASON_SHUTDOWN, NULL);
     free_dead(pool);

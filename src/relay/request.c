@@ -68,7 +68,8 @@ static void refuse(struct exchange *exchange, unsigned status, enum reason reaso
     exchange_account(exchange, NULL, status, reason, detail);
 }
 
-static void fill_peer_facts(const struct upstream *upstream, struct peer_facts *facts)
+/* A chain that has expired meanwhile proves nothing: its connection may have a moment left (INV-37). */
+static void fill_peer_facts(const struct worker *worker, const struct upstream *upstream, struct peer_facts *facts)
 {
     const struct connection_facts *connection = upstream->facts;
     *facts = (struct peer_facts){ .address = upstream->source.address };
@@ -76,7 +77,8 @@ static void fill_peer_facts(const struct upstream *upstream, struct peer_facts *
         return;
     facts->fingerprint = connection->certificate->digest;
     facts->is_chain_proven =
-        connection->verdict.result == VERDICT_PROVEN && level_needs_chain(connection->verdict.level);
+        connection->verdict.result == VERDICT_PROVEN && level_needs_chain(connection->verdict.level) &&
+        loop_wall_s(worker->loop) < connection->verdict.chain_not_after;
     if (!facts->is_chain_proven)
         return;
     facts->trust_digest = connection->verdict.trust_digest;
@@ -90,7 +92,7 @@ static void fill_peer_facts(const struct upstream *upstream, struct peer_facts *
 static bool admit(struct exchange *exchange)
 {
     struct peer_facts facts;
-    fill_peer_facts(&exchange->upstream, &facts);
+    fill_peer_facts(exchange->worker, &exchange->upstream, &facts);
     const struct peer_rule *peer = policy_peer(exchange->snapshot, &facts);
     if (peer == NULL) {
         refuse(exchange, 403, REASON_PEER_UNKNOWN, NULL, SLICE_ABSENT);
@@ -105,20 +107,27 @@ static bool admit(struct exchange *exchange)
     return true;
 }
 
+/* INV-48 */
+static bool is_policy_stale(const struct exchange *exchange)
+{
+    const struct worker *worker = exchange->worker;
+    uint32_t max_stale = worker->relay->settings->max_stale_s;
+    int64_t age = loop_wall_s(worker->loop) -
+        atomic_load_explicit(&worker->relay->policy_confirmed_at, memory_order_relaxed);
+    return policy_snapshot_generation(exchange->snapshot) == 0 || (max_stale > 0 && age > max_stale);
+}
+
 /* RFC 3261 16.3(3), 16.3(5), and the age of the policy. */
 static bool check(struct exchange *exchange)
 {
     struct worker *worker = exchange->worker;
     const struct sip_message *request = exchange->request;
     uint32_t max_forwards;
-    uint32_t max_stale = worker->relay->settings->max_stale_s;
-    int64_t age = loop_wall_s(worker->loop) -
-        atomic_load_explicit(&worker->relay->policy_confirmed_at, memory_order_relaxed);
     if (worker->is_draining) {
         refuse(exchange, 503, REASON_SHUTDOWN, NULL, SLICE_ABSENT);
         return false;
     }
-    if (policy_snapshot_generation(exchange->snapshot) == 0 || (max_stale > 0 && age > max_stale)) {
+    if (is_policy_stale(exchange)) {
         refuse(exchange, 503, REASON_POLICY_STALE, NULL, SLICE_ABSENT);
         return false;
     }
@@ -279,10 +288,10 @@ void worker_forward_ack(struct worker *worker, const struct upstream *upstream, 
                                                                                   : exchange_new(worker, upstream, ack);
     if (exchange == NULL)
         return;
-    fill_peer_facts(upstream, &facts);
+    fill_peer_facts(worker, upstream, &facts);
     exchange->peer = policy_peer(exchange->snapshot, &facts);
     const struct peer_rule *peer = exchange->peer;
-    if (peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT) {
+    if (peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT && !is_policy_stale(exchange)) {
         struct routing_source source = { .peer = peer, .is_trusted = is_trusted(worker, &upstream->source) };
         routing_decide(ack, worker->relay->settings, exchange->snapshot, &source, &routing, NULL);
         fill_domains(exchange);

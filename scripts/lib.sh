@@ -68,7 +68,7 @@ prepare_wolfssl() {
     esac
 }
 
-# build_trelay DIRECTORY [CONFIGURE OPTION...]: configured when it is not yet so, and built.
+# build_trelay DIRECTORY [CONFIGURE OPTION...]: configured when it is not yet so, and built (target: what, or all).
 build_trelay() {
     local directory=$1 wanted
     shift
@@ -83,5 +83,5 @@ build_trelay() {
         (cd "$directory" && "$top/configure" -q "$@") || return
         printf '%s\n' "$wanted" >"$directory/configured-with"
     fi
-    make -C "$directory" -s -j"$jobs" all
+    make -C "$directory" -s -j"$jobs" "${target:-all}"
 }

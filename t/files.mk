@@ -10,8 +10,8 @@ EDGE_TEST_LIBS = $(EDGE_LIBS) $(CMOCKA_LIBS)
 
 ONLY = *
 TEST_JOBS = 2
-# Faults need the machine for themselves; all else may run side by side.
-PROVEFLAGS = -j$(TEST_JOBS) --rules='seq=**t/6*' --rules='par=**'
+# Faults need the machine for themselves; all else may run side by side. What is skipped is shown.
+PROVEFLAGS = -j$(TEST_JOBS) --directives --rules='seq=**t/6*' --rules='par=**'
 TEST_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)'
 
 PROGRAM_TESTS = $(filter t/$(subst *,%,$(ONLY)),$(check_PROGRAMS))
@@ -21,9 +21,12 @@ RUNNING_TESTS = $(check_PROGRAMS) $(filter $(foreach range,2 4 5 6 8,$(srcdir)/t
 # What another build of wolfSSL could change.
 TLS_TESTS = $(filter $(foreach range,4 5 6,t/$(range)% $(srcdir)/t/$(range)%),$(check_PROGRAMS) $(SCRIPT_TESTS))
 
-.PHONY: check-unit check-house check-tls check-running lint asan ubsan tsan coverage
+.PHONY: check-programs check-unit check-house check-tls check-running lint asan ubsan tsan coverage
 check-local:
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(PROGRAM_TESTS) $(SCRIPT_TESTS))
+
+# The libraries and all test programs, nothing run: make -j check-programs.
+check-programs: all $(check_PROGRAMS)
 
 check-unit: $(check_PROGRAMS)
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(PROGRAM_TESTS)
@@ -53,6 +56,7 @@ define build_and_check
 	cd $(1) && if test ! -f Makefile; then \
 	    '$(abs_top_srcdir)/configure' -q CC='$(CC)' --enable-werror='$(enable_werror)' --with-wolfssl='$(with_wolfssl)' \
 	        --disable-hardening $(2); fi
+	$(MAKE) -C $(1) -s -j$(TEST_JOBS) check-programs
 	$(SANITIZER_ENVIRONMENT) $(3) $(MAKE) -C $(1) -s check-running
 endef
 

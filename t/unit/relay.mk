@@ -1,0 +1,6 @@
+# Unit tests of src/relay. Program t/NNN-name.t from t/unit/name.c.
+check_PROGRAMS += t/480-relay-routing-follows-route.t
+t_480_relay_routing_follows_route_t_SOURCES = t/unit/relay_routing.c t/unit/sip_support.h t/unit/sip_support.c \
+    $(POLICY_FIXTURE)
+t_480_relay_routing_follows_route_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_480_relay_routing_follows_route_t_LDADD = $(EDGE_TEST_LIBS)

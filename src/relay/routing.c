@@ -295,8 +295,8 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
     bool has_next = false;
     if (source->peer != NULL && source->peer->flags != NULL)
         work.flags = *source->peer->flags;
-    if (!undo_strict_upstream(&work) || !reserve_text(&work) || !check_maddr(&work) || !pop_own_routes(&work, &next, &has_next) ||
-        !take_header_flags(&work))
+    if (!undo_strict_upstream(&work) || !reserve_text(&work) || !check_maddr(&work) ||
+        !pop_own_routes(&work, &next, &has_next) || !take_header_flags(&work))
         return;
     if (has_next)
         follow_route(&work, &next);

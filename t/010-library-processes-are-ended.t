@@ -6,6 +6,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
+use Time::HiRes ();
 use Trelay::House qw(run_command);
 use Trelay::Loopback qw(own_address free_port);
 use Trelay::Process;
@@ -74,6 +75,9 @@ my @pids = $output =~ /^(\d+) (\d+)$/m;
 is(scalar @pids, 2, 'its program and child are known');
 # Dead and not yet collected by init counts as gone.
 sub is_running ($pid) { return (eval { Trelay::House::slurp("/proc/$pid/stat") } // '') =~ /\) [^ZX] / }
+# The signal is sent before the test ends; dying takes the machine a moment.
+my $deadline = time + Trelay::Process::patience(10);
+Time::HiRes::sleep(0.01) while time < $deadline && grep { is_running($_) } @pids;
 is_deeply([ grep { is_running($_) } @pids ], [], 'and gone');
 ok(is_running($$), 'as one that runs is not');
 

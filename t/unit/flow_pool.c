@@ -6,6 +6,7 @@
 #include "loop_fixture.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +28,19 @@ struct bench {
     struct flow_pool *pool;
     struct policy_snapshot *snapshot;
     struct outcome outcomes[OUTCOMES_MAX];
-    unsigned done, closed;
+    unsigned done, closed, messages;
+    struct connection_handle sender; /* of the last message */
     int listener;
     uint16_t port;
 };
 
 static void on_message(void *arg, struct connection_facts *facts, const char *listener, struct sip_message *message)
 {
-    (void)arg;
-    (void)facts;
+    struct bench *bench = arg;
     (void)listener;
     (void)message;
+    bench->messages++;
+    bench->sender = facts->handle;
 }
 
 static void on_defect(void *arg, struct connection_facts *facts, const char *listener, struct slice bytes,
@@ -265,6 +268,41 @@ static void a_draining_pool_takes_nothing_new(void **state)
     bench_fini(&bench);
 }
 
+/* Connects to the pool; the peer's end. */
+static int connect_to_pool(struct bench *bench)
+{
+    struct sockaddr_in there = { .sin_family = AF_INET, .sin_port = htons(bench->port),
+        .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    struct endpoint peer = { fixture_address("127.0.0.1"), 1 };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&there, sizeof(there)), 0);
+    int accepted = accept(bench->listener, NULL, NULL);
+    assert_int_equal(fcntl(accepted, F_SETFL, O_NONBLOCK), 0);
+    flow_pool_accept(bench->pool, accepted, &peer, "tcp", false);
+    return fd;
+}
+
+/* Both drain; the one that owes nobody an answer goes. */
+static void a_request_under_way_keeps_its_connection(void **state)
+{
+    (void)state;
+    static const char request[] = "OPTIONS sip:a.test SIP/2.0\r\nVia: SIP/2.0/TCP b.test;branch=z9hG4bK1\r\n"
+                                  "From: <sip:b.test>;tag=1\r\nTo: <sip:a.test>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
+                                  "Content-Length: 0\r\n\r\n";
+    struct bench bench;
+    bench_init(&bench, 8, 3600000);
+    int busy = connect_to_pool(&bench), silent = connect_to_pool(&bench);
+    assert_int_equal(send(busy, request, sizeof(request) - 1, 0), sizeof(request) - 1);
+    fixture_until_count(bench.loop, &bench.messages, 1);
+    flow_pool_drain(bench.pool);
+    fixture_until_count(bench.loop, &bench.closed, 1);
+    assert_int_equal(bench.closed, 1);
+    assert_int_equal(flow_pool_send(bench.pool, bench.sender, SLICE_LITERAL("y")), 0);
+    bench_fini(&bench);
+    assert_int_equal(close(busy), 0);
+    assert_int_equal(close(silent), 0);
+}
+
 static void a_freed_pool_gives_its_waiters_back(void **state)
 {
     (void)state;
@@ -289,6 +327,7 @@ int main(void)
         cmocka_unit_test(a_withdrawn_request_is_not_sent),
         cmocka_unit_test(an_idle_connection_ends),
         cmocka_unit_test(a_draining_pool_takes_nothing_new),
+        cmocka_unit_test(a_request_under_way_keeps_its_connection),
         cmocka_unit_test(a_freed_pool_gives_its_waiters_back),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -128,7 +128,7 @@ sub connections ($self, $direction = 'outbound') {
 }
 
 # Sends a request from the phone, or from => another UDP endpoint; options as of Trelay::SIP::request, and flags.
-# Returns its Call-ID.
+# Returns what was sent.
 sub send ($self, $method, $uri, %options) {
     my $from = delete $options{from_socket} // $self->phone;
     my $flags = delete $options{flags};
@@ -138,15 +138,32 @@ sub send ($self, $method, $uri, %options) {
     return Trelay::SIP::parse($text);
 }
 
-# The final response to what was sent; those to others before it are dropped, provisional ones kept in provisional().
+# The next response to what was sent, of that status when one is given; others that come before it are dropped.
+# A failed INVITE is acknowledged.
+sub response_to ($self, $sent, $status = undef, $from = $self->phone) {
+    while (my $message = $from->receive) {
+        next if !$message->status || ($message->branch // '') ne $sent->branch || $message->cseq ne $sent->cseq;
+        next if defined $status && $message->status != $status;
+        $self->acknowledge($sent, $message, $from) if $message->status >= 300 && $sent->method eq 'INVITE';
+        return $message;
+    }
+    die $sent->method . ' ' . $sent->uri . ": no response\n" . $self->daemon->log;
+}
+
+sub acknowledge ($self, $sent, $final, $from) {
+    my @route = map { [ Route => $_ ] } $sent->header('Route');
+    return $from->send(request('ACK', $sent->uri, via => $sent->header('Via'), from => $sent->header('From'),
+        to => $final->header('To'), call_id => $sent->call_id, headers => \@route), $self->host, 5060);
+}
+
+# The final response; provisional ones are kept in provisional().
 sub final ($self, $sent, $from = $self->phone) {
     $self->{provisional} = [];
-    while (my $message = $from->receive) {
-        next if !$message->status || ($message->branch // '') ne $sent->branch;
+    while (1) {
+        my $message = $self->response_to($sent, undef, $from);
         return $message if $message->status >= 200;
         push @{ $self->{provisional} }, $message->status;
     }
-    die $sent->method . ' ' . $sent->uri . ": no final response\n" . $self->daemon->log;
 }
 sub provisional ($self) { return @{ $self->{provisional} } }
 

@@ -431,8 +431,21 @@ static void send_stateless(struct relay_step *step)
     }
 }
 
+/* The record tells of this try, not of what an earlier address led to. */
+static void forget_last_try(struct relay_step *step)
+{
+    connection_facts_unref(step->facts);
+    step->facts = NULL;
+    step->used_row = NULL;
+    step->decision = DECISION_UNSET;
+    step->level = LEVEL_UNSET;
+    step->expected_domain[0] = '\0';
+    step->why = WHY_NONE;
+}
+
 static void start_transaction(struct relay_step *step)
 {
+    forget_last_try(step);
     step->target = step->targets[step->target_next++];
     if (is_stateless(step)) {
         send_stateless(step);

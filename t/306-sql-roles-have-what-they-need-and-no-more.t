@@ -55,13 +55,14 @@ for my $table (sort keys %expected) {
     }
 }
 
-is $pg->value(<<'SQL'), join("\n", 'trelay_admin: close_connection drop_records forget_changes has_usable_key make_partition tls_reload',
+is $pg->value(<<'SQL'), join("\n", 'trelay_admin: close_connection drop_records forget_changes has_unpartitioned_records has_usable_key make_partition tls_reload',
 SELECT r.name || ': ' || string_agg(p.proname, ' ' ORDER BY p.proname COLLATE "C")
   FROM (VALUES ('trelay_admin'), ('trelay_daemon'), ('trelay_reader'), ('stranger')) AS r (name), pg_proc AS p
  WHERE p.pronamespace = 'trelay'::regnamespace AND p.prosecdef AND has_function_privilege(r.name, p.oid, 'EXECUTE')
  GROUP BY r.name ORDER BY r.name COLLATE "C"
 SQL
-    'trelay_daemon: finish_command make_partition', 'trelay_reader: has_usable_key'), 'who may call the functions that run as the owner';
+    'trelay_daemon: finish_command has_unpartitioned_records make_partition',
+    'trelay_reader: has_unpartitioned_records has_usable_key'), 'who may call the functions that run as the owner';
 
 subtest 'keys' => sub {
     my $ca = Trelay::Pem::authority('CA one');

@@ -44,7 +44,7 @@ SQL
 $pg->run("SELECT trelay.make_partition(DATE '2031-05-01'); INSERT INTO trelay.node (name, started_at) VALUES ('edge1', pg_catalog.now());", @path, user => 'test_daemon');
 is $pg->value('SELECT string_agg(what, $$, $$) FROM evil.stolen'), '', 'nothing of another schema ran';
 is $pg->value("SELECT count(*) FROM trelay.change WHERE changed_by = 'test_admin'"), 5, 'the triggers did their work';
-like $pg->refused("INSERT INTO trelay.outbound_policy (name, domain, level) VALUES ('x', 'A', 'encrypt')", @path, user => 'test_admin'), qr/domain_name_lower_case_ck/, 'the constraints too';
+like $pg->refused("INSERT INTO trelay.outbound_policy (name, domain, level) VALUES ('x', 'A', 'encrypt')", @path, user => 'test_admin'), qr/domain_pattern_lower_case_ck/, 'the constraints too';
 is $pg->value(<<'SQL'), '', 'every function of trelay sets its own search_path';
 SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'trelay'::regnamespace AND NOT coalesce(proconfig @> '{"search_path=pg_catalog, pg_temp"}', false)
 SQL

@@ -96,8 +96,10 @@ CREATE FUNCTION trelay.record_insert() RETURNS trigger
     AS $$
 BEGIN
     INSERT INTO trelay.change (action, table_name, row_name, new)
-        SELECT 'insert', TG_TABLE_NAME, trelay.row_label(to_jsonb(r), TG_ARGV), jsonb_strip_nulls(trelay.hide_secrets(TG_TABLE_NAME, to_jsonb(r)))
-          FROM new_rows AS r;
+        SELECT 'insert', TG_TABLE_NAME,
+               CASE WHEN TG_NARGS = 1 THEN content ->> TG_ARGV[0] ELSE trelay.row_label(content, TG_ARGV) END,
+               jsonb_strip_nulls(CASE WHEN TG_TABLE_NAME = 'certificate_key' THEN trelay.hide_secrets(TG_TABLE_NAME, content) ELSE content END)
+          FROM (SELECT to_jsonb(r) AS content FROM new_rows AS r) AS c;
     IF FOUND THEN
         PERFORM trelay.expect_announcement();
     END IF;
@@ -110,8 +112,10 @@ CREATE FUNCTION trelay.record_delete() RETURNS trigger
     AS $$
 BEGIN
     INSERT INTO trelay.change (action, table_name, row_name, old)
-        SELECT 'delete', TG_TABLE_NAME, trelay.row_label(to_jsonb(r), TG_ARGV), jsonb_strip_nulls(trelay.hide_secrets(TG_TABLE_NAME, to_jsonb(r)))
-          FROM old_rows AS r;
+        SELECT 'delete', TG_TABLE_NAME,
+               CASE WHEN TG_NARGS = 1 THEN content ->> TG_ARGV[0] ELSE trelay.row_label(content, TG_ARGV) END,
+               jsonb_strip_nulls(CASE WHEN TG_TABLE_NAME = 'certificate_key' THEN trelay.hide_secrets(TG_TABLE_NAME, content) ELSE content END)
+          FROM (SELECT to_jsonb(r) AS content FROM old_rows AS r) AS c;
     IF FOUND THEN
         PERFORM trelay.expect_announcement();
     END IF;

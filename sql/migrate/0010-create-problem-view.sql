@@ -1,7 +1,16 @@
 -- SPDX-License-Identifier: GPL-2.0-or-later
 -- 0010-create-problem-view.sql - what is wrong or soon will be: as the daemons report it, and as the tables show it.
 
-CREATE VIEW trelay.problem (severity, table_name, row_name, problem, node, since) AS
+CREATE FUNCTION trelay.has_unpartitioned_records() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT EXISTS (SELECT FROM trelay.transaction_record_default) $$;
+COMMENT ON FUNCTION trelay.has_unpartitioned_records() IS 'Whether the default partition of trelay.transaction_record holds records.';
+GRANT EXECUTE ON FUNCTION trelay.has_unpartitioned_records() TO trelay_reader, trelay_admin, trelay_daemon;
+
+CREATE FUNCTION trelay.find_problems()
+    RETURNS TABLE (severity text, table_name text, row_name text, problem text, node text, since timestamptz)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off -- compiling it takes seconds, running it does not
+    AS $$
     -- reported
     SELECT 'error', p.table_name, p.row_name, p.reason, p.node::text, p.since
       FROM trelay.node_problem AS p
@@ -84,7 +93,12 @@ CREATE VIEW trelay.problem (severity, table_name, row_name, problem, node, since
      WHERE o.name <> o.ruler
     UNION ALL
     SELECT 'warning', 'transaction_record', 'transaction_record_default', 'holds records: the partition of their day is missing', NULL, NULL
-     WHERE EXISTS (SELECT FROM trelay.transaction_record_default);
+     WHERE trelay.has_unpartitioned_records()
+    $$;
+COMMENT ON FUNCTION trelay.find_problems() IS 'The rows of trelay.problem.';
+GRANT EXECUTE ON FUNCTION trelay.find_problems() TO trelay_reader, trelay_admin, trelay_daemon;
+
+CREATE VIEW trelay.problem AS SELECT * FROM trelay.find_problems();
 COMMENT ON VIEW trelay.problem IS 'What is wrong or soon will be: rows that nodes cannot use, certificates that expire within 30 days, nodes that are gone or behind, references that lead nowhere, settings without effect. Empty is good.';
 COMMENT ON COLUMN trelay.problem.severity IS 'error: something is refused because of it. warning: look at it.';
 COMMENT ON COLUMN trelay.problem.table_name IS 'Table of the row.';

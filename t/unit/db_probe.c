@@ -24,6 +24,43 @@
 
 enum { LINE_MAX_LENGTH = 4096, FIELDS_MAX = 8 };
 
+/* Every n-th allocation of ours finds no memory (the linker wraps them); 0: none. Libraries have their own. */
+static unsigned refuse_every, allocations;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *memory, size_t size);
+char *__real_strdup(const char *text);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *memory, size_t size);
+char *__wrap_strdup(const char *text);
+
+static bool is_refused(void)
+{
+    return refuse_every != 0 && ++allocations % refuse_every == 0;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return is_refused() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return is_refused() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *memory, size_t size)
+{
+    return is_refused() ? NULL : __real_realloc(memory, size);
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return is_refused() ? NULL : __real_strdup(text);
+}
+
 struct probe {
     struct loop *loop;
     struct database_service *service;
@@ -128,7 +165,8 @@ static void do_record(struct probe *probe, char **fields)
     copy_text(&line, slice_of_string(fields[1]));
     copy_text(&line, slice_of_string(fields[2]));
     copy_line_end(&line);
-    int rc = record_store_add(database_service_records(probe->service), buffer_slice(&text));
+    int rc = text.has_failed ? ERROR_MEMORY
+                             : record_store_add(database_service_records(probe->service), buffer_slice(&text));
     if (rc != 0)
         printf("record refused: %s\n", error_text(rc));
     buffer_free(&text);
@@ -273,8 +311,16 @@ static void do_explain(struct probe *probe, char **fields)
     }
     flags_print(&flags, &text);
     buffer_append_byte(&text, '\0');
-    explain(probe->snapshot, fields, &flags, text.data);
+    explain(probe->snapshot, fields, &flags, text.has_failed ? "" : text.data);
     buffer_free(&text);
+}
+
+static void do_memory(struct probe *probe, char **fields)
+{
+    uint64_t every = 0;
+    (void)probe;
+    refuse_every = integer_parse(slice_of_string(fields[1]), UINT32_MAX, &every) == 0 ? (unsigned)every : 0;
+    printf("memory %u\n", refuse_every);
 }
 
 static void do_quit(struct probe *probe, char **fields)
@@ -289,7 +335,7 @@ static const struct {
     void (*run)(struct probe *probe, char **fields);
 } commands[] = {
     { "answer", 3, do_answer }, { "connected", 0, do_connected }, { "explain", 7, do_explain },
-    { "flags", 1, do_flags }, { "live", 1, do_live }, { "name", 1, do_name }, { "objects", 2, do_objects },
+    { "flags", 1, do_flags }, { "live", 1, do_live }, { "memory", 1, do_memory }, { "name", 1, do_name }, { "objects", 2, do_objects },
     { "pattern", 1, do_name },
     { "put", 2, do_put }, { "quit", 0, do_quit }, { "record", 2, do_record }, { "records", 0, do_records },
     { "reload", 0, do_reload }, { "remove", 1, do_remove },

@@ -11,13 +11,14 @@ package Trelay::Postgres;
 use strict;
 use warnings;
 use Cwd qw(abs_path);
+use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use Test::More ();
 
 my @running;
 
-sub top_srcdir { return abs_path($ENV{top_srcdir} // '.') }
+sub top_srcdir { return abs_path($ENV{top_srcdir} // dirname(__FILE__) . '/../../..') }
 
 # The directory of initdb and postgres.
 sub bin_directory {

@@ -16,11 +16,11 @@ dist_trelaymigrate_DATA = \
     sql/migrate/0011-create-explain.sql
 dist_bin_SCRIPTS = scripts/trelay-schema
 
-# Tests on a throw-away PostgreSQL cluster.
+# Tests on a throw-away PostgreSQL cluster: those of src/db, too.
 EXTRA_DIST += t/lib/Trelay/Postgres.pm
 .PHONY: check-sql
-check-sql: $(check_PROGRAMS)
-	@top_srcdir=$(abs_top_srcdir) top_builddir=$(abs_top_builddir) $(PROVE) $(PROVEFLAGS) $(srcdir)/t/3[0-9][0-9]-*.t
+check-sql: all
+	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(srcdir)/t/3[0-9][0-9]-*.t
 
 trelayexampledir = $(docdir)/example
 dist_trelayexample_DATA = sql/example/0-inside.sql sql/example/1-enterprise.sql sql/example/2-federation.sql \

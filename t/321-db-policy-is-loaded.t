@@ -147,4 +147,16 @@ subtest 'files' => sub {
 };
 
 is $probe->stop, '', 'ends in order';
+
+subtest 'what could not be used may be usable later, without a change' => sub {
+    write_file('fed.key', $renewed->{key});
+    unlink "$directory/fed.pem";
+    my $patient = Trelay::DbProbe->start($pg->conninfo(user => 'test_daemon'), 'edge2', poll_ms => 50);
+    like $patient->wait_for(qr/^problem certificate (fed.*)/), qr/No such file/, 'a file is missing';
+    write_file('fed.pem', $renewed->{cert});
+    $patient->wait_until('the file', sub { $patient->ask('objects|fed|fed') =~ /leaf=$renewed->{sha256}/ });
+    is $patient->ask('explain|biloxi.example|||192.0.2.1|||tls') =~ s/\|\{.*//r,
+        'allow|none|biloxi|domain|biloxi.example|fed|biloxi.example|fed', 'it is there, and nobody had to say so';
+    is $patient->stop, '', 'ends in order';
+};
 done_testing;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { POLL_MS = 10000, DEBOUNCE_MS = 50, CHANNEL_COUNT = 2 };
+enum { POLL_MS = 10000, DEBOUNCE_MS = 50, CHANNEL_COUNT = 2, HEAL_POLLS_MAX = 360 };
 
 /* Somebody who waits for a reading. */
 struct waiter {
@@ -39,6 +39,9 @@ struct policy_loader {
     struct loop_timer poll, debounce;
     bool is_wanted; /* another reading, after the one under way or when there is a session */
     bool is_polling;
+    bool has_defects;    /* a certificate or trust set cannot be used, and a later reading may find that it can */
+    unsigned heal_polls; /* polls without a change between two such readings; it doubles */
+    unsigned polls_left; /* until the next one */
     struct list waiting; /* for the next reading */
     struct list served;  /* by the one under way */
 };
@@ -97,6 +100,7 @@ static int publish(struct policy_loader *loader, const struct policy_reading_res
     loader->mark = result->mark;
     memcpy(loader->content, result->content, DIGEST_SIZE);
     loader->has_content = true;
+    loader->heal_polls = loader->polls_left = 1;
     struct policy_counts counts = policy_snapshot_counts(snapshot);
     log_event(&loader->scope, LOG_LEVEL_INFO, LOG_EVENT_POLICY_LOADED, LOG_UNSIGNED("generation", loader->generation),
         LOG_SIGNED("version", result->mark.version), LOG_UNSIGNED("outbound", counts.outbound),
@@ -116,6 +120,7 @@ static void on_read(void *arg, const struct policy_reading_result *result, const
     struct why why = WHY_NONE;
     bool is_success = result != NULL;
     loader->reading = NULL;
+    loader->has_defects = result != NULL ? result->has_defects : loader->has_defects;
     if (result == NULL) {
         fail(loader, failure);
     } else if (loader->has_content && memcmp(loader->content, result->content, DIGEST_SIZE) == 0) {
@@ -158,6 +163,16 @@ static void on_mark(void *arg, const struct database_result *result)
     policy_mark_read(result, 0, &loader->seen);
 }
 
+/* A file may be there now, or memory: read again, ever more seldom. */
+static bool may_have_healed(struct policy_loader *loader)
+{
+    if (!loader->has_defects || --loader->polls_left > 0)
+        return false;
+    loader->heal_polls = loader->heal_polls < HEAL_POLLS_MAX / 2 ? loader->heal_polls * 2 : HEAL_POLLS_MAX;
+    loader->polls_left = loader->heal_polls;
+    return true;
+}
+
 static void on_polled(void *arg, const struct database_error *error)
 {
     struct policy_loader *loader = arg;
@@ -166,7 +181,8 @@ static void on_polled(void *arg, const struct database_error *error)
         if (error->code != ERROR_CLOSED)
             fail(loader, &error->why);
     } else if (loader->reading == NULL) {
-        if (loader->has_content && policy_mark_equal(&loader->seen, &loader->mark))
+        bool is_current = loader->has_content && policy_mark_equal(&loader->seen, &loader->mark);
+        if (is_current && !may_have_healed(loader))
             confirm(loader, &loader->seen, loop_wall_s(loader->loop));
         else
             want_reading(loader, 0);

@@ -65,7 +65,8 @@ static void drop(struct policy_material *material, bool is_all)
     for (struct table_node *node = table_walk(&material->entries, NULL); node != NULL; node = next) {
         struct entry *entry = CONTAINER_OF(node, struct entry, node);
         next = table_walk(&material->entries, node);
-        if (is_all || !entry->is_used) {
+        bool has_object = entry->credential.credential != NULL || entry->trust_set.store != NULL;
+        if (is_all || !entry->is_used || !has_object) {
             table_remove(&material->entries, node);
             entry_free(entry);
         }

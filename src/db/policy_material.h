@@ -21,7 +21,8 @@ struct policy_material;
 int policy_material_new(struct policy_material **material_r) MUST_CHECK;
 void policy_material_free(struct policy_material *material); /* NULL is allowed */
 
-/* Around one loading: what was asked for between the two stays for the next one, the rest is dropped. */
+/* Around one loading: what was asked for between the two stays for the next one, the rest is dropped; so is what could
+ * not be made, because some of the reasons pass (a library that found no memory). */
 void policy_material_begin(struct policy_material *material);
 void policy_material_end(struct policy_material *material);
 

@@ -27,6 +27,7 @@ struct policy_reading {
     struct buffer anchors;      /* copies of struct anchor_row of the trust set being read */
     char set_name[ROW_NAME_SIZE];
     bool has_set;
+    bool has_defects;
     bool has_failed;
     struct why why;
 };
@@ -82,10 +83,13 @@ static void digest_row(struct policy_reading *reading, const char *table, const 
     fail_memory(reading, bytes->has_failed ? ERROR_MEMORY : digest_sha256(parts, ARRAY_SIZE(parts), reading->content));
 }
 
-static void digest_material(struct policy_reading *reading, const struct material_identity *identity)
+/* What went in, and whether it could be used: the same content may fare better the next time. */
+static void digest_material(struct policy_reading *reading, const struct material_identity *identity,
+    const char *unusable)
 {
     const struct slice parts[] = { slice_of((const char *)reading->content, DIGEST_SIZE),
-        slice_of((const char *)identity->digest, DIGEST_SIZE) };
+        slice_of((const char *)identity->digest, DIGEST_SIZE), slice_of_string(unusable != NULL ? unusable : "") };
+    reading->has_defects = reading->has_defects || unusable != NULL;
     fail_memory(reading, digest_sha256(parts, ARRAY_SIZE(parts), reading->content));
 }
 
@@ -144,8 +148,8 @@ static int add_credential(struct policy_reading *reading, const struct database_
         &reading->certificates, &why);
     if (rc != 0)
         return rc;
-    digest_material(reading, &identity);
     credential.unusable = credential.credential == NULL ? why.text : NULL;
+    digest_material(reading, &identity, credential.unusable);
     return policy_builder_credential(reading->builder, &credential);
 }
 
@@ -213,8 +217,8 @@ static int make_set(struct policy_reading *reading, const struct anchor_source *
     int rc = policy_material_trust_set(reading->material, reading->set_name, anchors, count, reading->now_s, &trust_set,
         &identity, &reading->certificates, &problems, &why);
     if (rc == 0) {
-        digest_material(reading, &identity);
         trust_set.unusable = trust_set.store == NULL ? why.text : NULL;
+        digest_material(reading, &identity, trust_set.unusable);
         rc = policy_builder_trust_set(reading->builder, &trust_set);
     }
     if (rc == 0)
@@ -315,7 +319,7 @@ static void on_end(void *arg, const struct database_error *error)
         reading->done(reading->arg, NULL, &reading->why);
     } else {
         struct policy_reading_result result = { .builder = reading->builder, .mark = reading->mark,
-            .read_at_s = reading->now_s,
+            .read_at_s = reading->now_s, .has_defects = reading->has_defects,
             .certificates = buffer_slice(&reading->certificates) };
         memcpy(result.content, reading->content, DIGEST_SIZE);
         reading->builder = NULL;

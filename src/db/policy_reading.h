@@ -33,6 +33,7 @@ struct policy_reading_result {
     int64_t read_at_s;            /* when it began */
     uint8_t content[DIGEST_SIZE]; /* of all rows and of what they name in files */
     struct slice certificates;    /* JSON array; borrowed for the call */
+    bool has_defects;             /* a certificate or trust set could not be made: the same rows may do later */
 };
 
 /* RESULT is NULL when it failed. The reading is freed afterwards. */

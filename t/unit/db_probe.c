@@ -335,7 +335,8 @@ static const struct {
     void (*run)(struct probe *probe, char **fields);
 } commands[] = {
     { "answer", 3, do_answer }, { "connected", 0, do_connected }, { "explain", 7, do_explain },
-    { "flags", 1, do_flags }, { "live", 1, do_live }, { "memory", 1, do_memory }, { "name", 1, do_name }, { "objects", 2, do_objects },
+    { "flags", 1, do_flags }, { "live", 1, do_live }, { "memory", 1, do_memory },
+    { "name", 1, do_name }, { "objects", 2, do_objects },
     { "pattern", 1, do_name },
     { "put", 2, do_put }, { "quit", 0, do_quit }, { "record", 2, do_record }, { "records", 0, do_records },
     { "reload", 0, do_reload }, { "remove", 1, do_remove },

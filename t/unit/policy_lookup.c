@@ -204,7 +204,7 @@ static void server_profiles_are_found_as_by_reading_them_all(void **unused)
     unsigned found_count = 0, none_count = 0;
     for (unsigned round = 0; round < 400; round++) {
         struct server_profile rows[12];
-        char row_names[12][16];
+        char row_names[12][32];
         size_t count = fixture_random(&state, 12);
         struct policy_builder *builder = fixture_builder();
         for (size_t i = 0; i < count; i++) {

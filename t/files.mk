@@ -25,19 +25,20 @@ TLS_TESTS = $(filter $(foreach range,4 5 6,t/$(range)% $(srcdir)/t/$(range)%),$(
 check-local:
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(PROGRAM_TESTS) $(SCRIPT_TESTS))
 
-# The libraries and all test programs, nothing run: make -j check-programs.
-check-programs: all $(check_PROGRAMS)
+# The libraries and all test programs, nothing run: make -j check-programs. all-am, for all is a make of its own that
+# would build the same objects at the same time.
+check-programs: all-am $(check_PROGRAMS)
 
 check-unit: $(check_PROGRAMS)
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(PROGRAM_TESTS)
 
-check-house: all
+check-house: all-am
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(wildcard $(srcdir)/t/0*.t)
 
-check-tls: all $(check_PROGRAMS)
+check-tls: all-am $(check_PROGRAMS)
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(TLS_TESTS))
 
-check-running: all $(check_PROGRAMS)
+check-running: all-am $(check_PROGRAMS)
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(RUNNING_TESTS))
 
 lint: all

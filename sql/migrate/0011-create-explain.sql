@@ -93,14 +93,10 @@ BEGIN
     END IF;
     FOREACH step IN ARRAY steps LOOP
         IF step = 'none' THEN
-            -- No row, flags alone: they must ask for validation, and find nothing to lower.
-            row.level := 'encrypt';
-            row.send_sni := true;
-            row.weaken := 'refused';
-            row.trust_flag := 'allowed';
-            row.crl := 'off';
-            row.ocsp := 'off';
-            EXIT;
+            reason := 'no-policy';
+            detail := 'lookup=none asks for no row, and this version relays nothing without one';
+            RETURN NEXT;
+            RETURN;
         ELSIF step = 'addr' AND address IS NULL THEN
             action := 'needs-address';
             reason := 'none';
@@ -121,7 +117,7 @@ BEGIN
         END CASE;
         EXIT WHEN row.name IS NOT NULL;
     END LOOP;
-    IF row.level IS NULL THEN
+    IF row.name IS NULL THEN
         reason := 'no-policy';
         detail := format('no enabled row matches (looked up %s)', array_to_string(steps, ', '));
         RETURN NEXT;
@@ -159,12 +155,7 @@ BEGIN
         END IF;
         level := 'encrypt';
     END IF;
-    IF row.name IS NULL AND array_position(rank, level) < 3 THEN
-        reason := 'no-policy';
-        detail := 'lookup=none asks for no row; then the flags must ask for validation';
-        RETURN NEXT;
-        RETURN;
-    ELSIF transport <> 'tls' THEN
+    IF transport <> 'tls' THEN
         IF level <> 'none' OR given ?| '{cert,sni,ocsp-hard}' THEN
             reason := 'plain-transport';
             detail := CASE WHEN level <> 'none' THEN format('level %s needs TLS', level) ELSE 'the flags cert, sni and ocsp-hard need TLS' END;

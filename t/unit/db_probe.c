@@ -278,7 +278,7 @@ static void explain(const struct policy_snapshot *snapshot, char **fields, const
         .endpoint = { .port = 5061 }, .next_hop_domain = query.next_hop_domain };
     struct policy_lookup_order order =
         flags_have(flags, T_RELAY_LOOKUP) ? flags->lookup : policy_lookup_order_default();
-    static const struct capabilities capabilities = { .upgrade = true, .flags_alone = true };
+    static const struct capabilities capabilities = { .upgrade = true }; /* what trelay.explain() knows of, too */
     static const struct requirement_defaults defaults = { .max_age_s = 3600 };
     const struct outbound_policy *row = NULL;
     struct requirement requirement;

@@ -14,6 +14,7 @@ use Cwd qw(abs_path);
 use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
+use POSIX ();
 use Test::More ();
 
 my @running;
@@ -67,6 +68,7 @@ sub new {
         $self->{as} = ['runuser', '-u', 'postgres', '--'];
     }
     chmod 0755, $base or die "$base: $!";
+    $self->watch_over;
     push @running, $self;
     $self->must('initdb', '-D', $self->{data}, '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--no-locale', '--no-sync');
     my %settings = (listen_addresses => "''", unix_socket_directories => "'$base'", fsync => 'off', synchronous_commit => 'off',
@@ -76,6 +78,27 @@ sub new {
     my ($status, undef, $error) = run_program($text, @{ $self->{as} }, 'tee', '-a', "$self->{data}/postgresql.conf");
     die "postgresql.conf: $error" if $status;
     return $self->start;
+}
+
+# A process that outlives a test that is killed, and then removes what is left of the cluster.
+sub watch_over {
+    my ($self) = @_;
+    pipe my $end, $self->{life} or die "pipe: $!"; # closed when this process is gone, however it went
+    my $pid = fork // die "fork: $!";
+    return if $pid;
+    if (fork // 1) { POSIX::_exit(0) } # no child of ours for the test to wait for
+    POSIX::setsid();
+    $SIG{$_} = 'IGNORE' for qw(INT TERM HUP PIPE);
+    close delete $self->{life};
+    open STDIN,  '<', '/dev/null';
+    open STDOUT, '>', '/dev/null';
+    open STDERR, '>', '/dev/null';
+    sysread $end, my $nothing, 1;
+    if (-d $self->{data} && !$ENV{TRELAY_KEEP}) {
+        system { ($self->{as}[0] // "$self->{bin}/pg_ctl") } @{ $self->{as} }, "$self->{bin}/pg_ctl", '-D', $self->{data}, '-m', 'immediate', '-w', 'stop';
+        remove_tree($self->{base}, { error => \my $ignored });
+    }
+    POSIX::_exit(0);
 }
 
 sub must {

@@ -200,6 +200,14 @@ static enum reason build(struct relay_step *step, struct requirement *requiremen
     if (reason != REASON_NONE)
         return reason;
     step->level = (enum level)requirement->key.level;
+    /* INV-34: what one target of this request had to prove, no later one may do without. */
+    if (step->level < exchange->level_floor) {
+        (void)why_fail(&step->why, ERROR_REFUSED,
+            "an earlier target had to prove level %s, row \"%s\" asks for %s only",
+            level_name(exchange->level_floor), row->name, level_name(step->level));
+        return REASON_WEAKEN_REFUSED;
+    }
+    exchange->level_floor = step->level;
     memcpy(step->expected_domain, requirement->key.expected_domain, sizeof(step->expected_domain));
     return REASON_NONE;
 }

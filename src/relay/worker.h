@@ -107,6 +107,7 @@ struct exchange {
     struct transaction_handle server;
     int64_t started_us;
     char source_domain[DOMAIN_NAME_SIZE], request_domain[DOMAIN_NAME_SIZE]; /* "" when there is none */
+    enum level level_floor;            /* the strictest that a target had to meet so far */
     struct slice request_uri;          /* edits of 16.4 and 16.6, see struct routing */
     uint32_t route_remove_first;
     bool route_remove_last;

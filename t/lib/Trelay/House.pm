@@ -13,7 +13,7 @@ use File::Spec;
 use File::Temp ();
 
 our @EXPORT_OK = qw(top_srcdir top_builddir files slurp lines code_of functions_of exemptions finish
-    make_variable made_up_tree made_up_library run_command run_check complaints);
+    make_variable compiler made_up_tree made_up_library run_command run_check complaints);
 
 # Directories that hold no source of ours, wherever they stand.
 my $OTHERS = qr{(?:^|/)(?:\.git|\.deps|\.libs|var|_?build[^/]*|_inst|autom4te\.cache|trelay-[0-9][^/]*)$};
@@ -106,6 +106,12 @@ sub make_variable ($builddir, $name) {
     return $value;
 }
 
+# The compiler that the build directory is configured for, without a launcher in front of it (CC='ccache gcc').
+sub compiler ($builddir) {
+    my ($compiler) = grep { !m{(?:^|/)ccache$} } split ' ', make_variable($builddir, 'CC');
+    return $compiler;
+}
+
 # A temporary tree with the files given as name => content; it goes with the object.
 sub made_up_tree (%content) {
     my $tree = File::Temp->newdir('trelay-tree-XXXXXX', TMPDIR => 1);
@@ -136,7 +142,7 @@ sub run_command (@command) {
 # A library made of one C text, in a tree made for it: TREE/one.a.
 sub made_up_library ($builddir, $text, @flags) {
     my $tree = made_up_tree('one.c' => $text);
-    my ($cc) = split ' ', make_variable($builddir, 'CC');
+    my $cc = compiler($builddir) // 'cc';
     for my $command (
         [ $cc, '-O2', @flags, '-c', '-o', "$tree/one.o", "$tree/one.c" ],
         [ 'ar', 'cr', "$tree/one.a", "$tree/one.o" ],

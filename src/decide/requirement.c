@@ -55,16 +55,29 @@ static bool asks(const struct work *work, uint32_t flags)
     return flags_have(work->flags, flags);
 }
 
-static enum level raised_level(const struct work *work)
+static enum level raised_level(const struct outbound_policy *row, const struct flag_set *flags)
 {
     enum level wanted = LEVEL_NONE;
-    if (asks(work, T_RELAY_VERIFY_DOMAIN))
+    if (flags_have(flags, T_RELAY_VERIFY_DOMAIN))
         wanted = LEVEL_DOMAIN;
-    else if (asks(work, T_RELAY_VERIFY_CHAIN | T_RELAY_TRUST))
+    else if (flags_have(flags, T_RELAY_VERIFY_CHAIN | T_RELAY_TRUST))
         wanted = LEVEL_CHAIN;
-    else if (asks(work, T_RELAY_TLS))
+    else if (flags_have(flags, T_RELAY_TLS))
         wanted = LEVEL_ENCRYPT;
-    return wanted > work->row->level ? wanted : work->row->level;
+    return wanted > row->level ? wanted : row->level;
+}
+
+static bool is_lowered(const struct flag_set *flags, enum level level)
+{
+    return flags_have(flags, T_RELAY_NO_VERIFY) && level > LEVEL_ENCRYPT;
+}
+
+enum level requirement_level(const struct outbound_policy *row, const struct flag_set *flags)
+{
+    if (row->level <= LEVEL_UNSET || row->level >= LEVEL_COUNT)
+        return LEVEL_DOMAIN;
+    enum level level = raised_level(row, flags);
+    return is_lowered(flags, level) && row->weaken == PERMISSION_ALLOWED ? LEVEL_ENCRYPT : level;
 }
 
 static enum reason set_level(struct work *work)
@@ -72,13 +85,10 @@ static enum reason set_level(struct work *work)
     struct why conflict = WHY_NONE;
     if (flags_check(work->flags, &conflict) != 0)
         return refuse(work, REASON_FLAG_CONFLICT, "%s", conflict.text);
-    enum level level = raised_level(work);
-    if (asks(work, T_RELAY_NO_VERIFY) && level > LEVEL_ENCRYPT) {
-        if (work->row->weaken != PERMISSION_ALLOWED)
-            return refuse(work, REASON_WEAKEN_REFUSED, "no-verify asks for less than level %s and weaken is refused",
-                level_name(level));
-        level = LEVEL_ENCRYPT;
-    }
+    enum level level = requirement_level(work->row, work->flags);
+    if (is_lowered(work->flags, level))
+        return refuse(work, REASON_WEAKEN_REFUSED, "no-verify asks for less than level %s and weaken is refused",
+            level_name(level));
     if (work->row == &flags_alone && level < LEVEL_CHAIN)
         return refuse(work, REASON_NO_POLICY, "without a row the flags must ask for validation");
     bool is_tls = work->target->transport == TRANSPORT_TLS;

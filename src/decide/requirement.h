@@ -128,6 +128,10 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
     const struct flag_set *flags, const struct requirement_target *target, const struct capabilities *capabilities,
     const struct requirement_defaults *defaults, struct requirement *requirement_r, struct why *why);
 
+/* The level that row and flags ask for, whether or not a requirement can be built of them: what a target of a request
+ * had to prove even if it failed before (INV-34). LEVEL_DOMAIN for a row without a valid level. */
+enum level requirement_level(const struct outbound_policy *row, const struct flag_set *flags);
+
 /* Do both have the same values in these parts of the key? */
 enum requirement_part { PART_PLACE = 1, PART_HANDSHAKE = 2, PART_FLOOR = 4, PART_JUDGEMENT = 8, PART_ALL = 15 };
 bool requirement_key_equal(const struct requirement_key *a, const struct requirement_key *b, unsigned parts);

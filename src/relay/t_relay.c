@@ -81,6 +81,22 @@ static bool needs_tls(const struct relay_step *step)
         is_sips(step);
 }
 
+/* INV-34: what one target of this request had to prove, no later one may do without, whyever the earlier one failed:
+ * its name, its row and its certificates may have failed it before anybody was asked to prove anything. */
+static enum reason keep_floor(struct relay_step *step, const struct outbound_policy *row)
+{
+    struct exchange *exchange = step->exchange;
+    enum level level = requirement_level(row, flags_of(step));
+    if (level < exchange->level_floor) {
+        (void)why_fail(&step->why, ERROR_REFUSED,
+            "an earlier target had to prove level %s, row \"%s\" asks for %s only",
+            level_name(exchange->level_floor), row->name, level_name(level));
+        return REASON_WEAKEN_REFUSED;
+    }
+    exchange->level_floor = level;
+    return REASON_NONE;
+}
+
 static void start_transaction(struct relay_step *step);
 
 /* The row's own addresses stand instead of the name service. */
@@ -158,7 +174,13 @@ void t_relay_start(struct relay_step *step)
         fail(step, REASON_NO_ADDRESS);
         return;
     }
-    switch (look_up(step, is_address ? &uri->host.address : NULL, &step->row, &reason)) {
+    enum lookup_result found = look_up(step, is_address ? &uri->host.address : NULL, &step->row, &reason);
+    enum reason floor = step->row != NULL ? keep_floor(step, step->row) : REASON_NONE;
+    if (found == LOOKUP_RESULT_HIT && floor != REASON_NONE) {
+        fail(step, floor);
+        return;
+    }
+    switch (found) {
     case LOOKUP_RESULT_NONE:
     case LOOKUP_RESULT_REFUSED:
         (void)why_fail(&step->why, ERROR_REFUSED, "next hop \"%.*s\": %s", SLICE_PRINT(uri->host.text),
@@ -188,8 +210,14 @@ static enum reason build(struct relay_step *step, struct requirement *requiremen
     const struct relay_settings *settings = exchange->worker->relay->settings;
     const struct outbound_policy *row = step->row;
     enum reason reason = REASON_NONE;
-    if (row == NULL && look_up(step, &step->target.endpoint.address, &row, &reason) != LOOKUP_RESULT_HIT)
-        return reason != REASON_NONE ? reason : REASON_NO_POLICY;
+    if (row == NULL) {
+        enum lookup_result found = look_up(step, &step->target.endpoint.address, &row, &reason);
+        enum reason floor = row != NULL ? keep_floor(step, row) : REASON_NONE;
+        if (found != LOOKUP_RESULT_HIT)
+            return reason != REASON_NONE ? reason : REASON_NO_POLICY;
+        if (floor != REASON_NONE)
+            return floor;
+    }
     step->used_row = row;
     struct requirement_target target = { .transport = step->target.transport, .endpoint = step->target.endpoint,
         .next_hop_domain = or_null(step->next_hop_domain) };
@@ -200,14 +228,6 @@ static enum reason build(struct relay_step *step, struct requirement *requiremen
     if (reason != REASON_NONE)
         return reason;
     step->level = (enum level)requirement->key.level;
-    /* INV-34: what one target of this request had to prove, no later one may do without. */
-    if (step->level < exchange->level_floor) {
-        (void)why_fail(&step->why, ERROR_REFUSED,
-            "an earlier target had to prove level %s, row \"%s\" asks for %s only",
-            level_name(exchange->level_floor), row->name, level_name(step->level));
-        return REASON_WEAKEN_REFUSED;
-    }
-    exchange->level_floor = step->level;
     memcpy(step->expected_domain, requirement->key.expected_domain, sizeof(step->expected_domain));
     return REASON_NONE;
 }

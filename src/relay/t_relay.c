@@ -170,7 +170,9 @@ void t_relay_start(struct relay_step *step)
     enum reason reason = REASON_NONE;
     const struct sip_uri *uri = &step->next_hop;
     bool is_address = uri->host.kind == SIP_HOST_V4 || uri->host.kind == SIP_HOST_V6;
-    if (!sip_uri_is_sip(uri) || !slice_is_absent(uri->maddr)) {
+    /* A name that is none would be no row's: "*.example" would not rule it, but the default row would (INV-14). */
+    bool is_nameless = !is_address && step->next_hop_domain[0] == '\0';
+    if (!sip_uri_is_sip(uri) || !slice_is_absent(uri->maddr) || is_nameless) {
         fail(step, REASON_NO_ADDRESS);
         return;
     }

@@ -43,6 +43,27 @@ static bool last_route(const struct sip_message *request, struct sip_uri *uri_r)
     return !slice_is_absent(last) && route_uri(last, uri_r);
 }
 
+static bool merge(struct work *work, const struct flag_set *later)
+{
+    struct flag_set merged;
+    if (flags_merge(&work->flags, later, &merged, work->why) != 0)
+        return refuse(work, 500, REASON_FLAG_CONFLICT, "contradicting relay flags");
+    work->flags = merged;
+    return true;
+}
+
+static bool take_route_flags(struct work *work, const struct sip_uri *uri)
+{
+    struct flag_set flags;
+    if (!work->source->is_trusted || slice_is_empty(uri->parameters))
+        return true;
+    int rc = flags_parse_route_parameters(uri->parameters, &flags, work->why);
+    if (rc != 0)
+        return refuse(work, 500, rc == ERROR_CONFLICT ? REASON_FLAG_CONFLICT : REASON_FLAG_UNKNOWN,
+            "a flag in our Route URI cannot be used");
+    return merge(work, &flags);
+}
+
 /* 16.4: a strict router put our Record-Route URI into the Request-URI; the real one is the last Route. */
 static bool undo_strict_upstream(struct work *work)
 {
@@ -54,6 +75,8 @@ static bool undo_strict_upstream(struct work *work)
     struct sip_uri last;
     if (!last_route(work->request, &last))
         return refuse(work, 400, REASON_BAD_REQUEST, "the last Route cannot be read");
+    if (!take_route_flags(work, uri))
+        return false;
     work->request_uri = last;
     work->routing->request_uri = last.text;
     work->routing->route_remove_last = true;
@@ -88,27 +111,6 @@ static bool check_maddr(struct work *work)
         refuse(work, 400, REASON_BAD_REQUEST, "the Request-URI cannot be read");
 }
 
-static bool merge(struct work *work, const struct flag_set *later)
-{
-    struct flag_set merged;
-    if (flags_merge(&work->flags, later, &merged, work->why) != 0)
-        return refuse(work, 500, REASON_FLAG_CONFLICT, "contradicting relay flags");
-    work->flags = merged;
-    return true;
-}
-
-static bool take_route_flags(struct work *work, const struct sip_uri *uri)
-{
-    struct flag_set flags;
-    if (!work->source->is_trusted || slice_is_empty(uri->parameters))
-        return true;
-    int rc = flags_parse_route_parameters(uri->parameters, &flags, work->why);
-    if (rc != 0)
-        return refuse(work, 500, rc == ERROR_CONFLICT ? REASON_FLAG_CONFLICT : REASON_FLAG_UNKNOWN,
-            "a flag in our Route URI cannot be used");
-    return merge(work, &flags);
-}
-
 /* Pops our own Route values: one, or both of a double Record-Route (B10). The first that is not ours is *NEXT_R. */
 static bool pop_own_routes(struct work *work, struct sip_uri *next_r, bool *has_next_r)
 {
@@ -138,13 +140,24 @@ static bool pop_own_routes(struct work *work, struct sip_uri *next_r, bool *has_
     return true;
 }
 
+/* All rows of the header are one list (RFC 3261 7.3.1): one that a trusted proxy added does not stand behind one that
+ * its own client had sent, and what contradicts it, or doubles it, is nobody's to choose from. */
 static bool take_header_flags(struct work *work)
 {
     struct sip_header header;
     struct flag_set flags;
-    if (!work->source->is_trusted || !sip_header_first(work->request, SIP_HEADER_X_TRELAY_FLAGS, &header))
+    struct buffer list = BUFFER_EMPTY;
+    if (!work->source->is_trusted || sip_message_header_rows(work->request, SIP_HEADER_X_TRELAY_FLAGS) == 0)
         return true;
-    int rc = flags_parse(header.value, &flags, work->why);
+    for (bool is = sip_header_first(work->request, SIP_HEADER_X_TRELAY_FLAGS, &header); is;
+         is = sip_header_next(work->request, &header)) {
+        buffer_append_string(&list, list.length > 0 && !slice_is_empty(header.value) ? "," : "");
+        buffer_append_slice(&list, header.value);
+    }
+    int rc = list.has_failed ? ERROR_MEMORY : flags_parse(buffer_slice(&list), &flags, work->why);
+    buffer_free(&list);
+    if (rc == ERROR_MEMORY)
+        return refuse(work, 503, REASON_NO_MEMORY, "out of memory");
     if (rc != 0)
         return refuse(work, 500, rc == ERROR_CONFLICT ? REASON_FLAG_CONFLICT : REASON_FLAG_UNKNOWN,
             "X-Trelay-Flags cannot be used");

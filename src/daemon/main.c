@@ -2,6 +2,7 @@
 /* main.c - trelayd: command line, then daemon_run(); trelayd(8). Exit 0, 1 (failed), 2 (usage or configuration). */
 #include "base/buffer.h"
 #include "daemon/daemon.h"
+#include "daemon/descriptors.h"
 #include "tls/tls_library.h"
 
 #include <getopt.h>
@@ -62,6 +63,7 @@ int main(int argc, char **argv)
             fprintf(stderr, "trelayd: %s\n", why.text);
         return 2;
     }
+    options.relay.descriptors = descriptors_raise();
     int status = EXIT_SUCCESS;
     if (is_test)
         printf("%s is right: node %s, %zu listeners\n", path, options.relay.node, options.relay.listener_count);

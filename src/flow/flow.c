@@ -24,7 +24,7 @@ static uint32_t take_slot(struct flow_pool *pool)
     return slot;
 }
 
-int flow_new(struct flow_pool *pool, struct flow **flow_r)
+int flow_new(struct flow_pool *pool, enum flow_class class, struct flow **flow_r)
 {
     struct flow *flow = calloc(1, sizeof(*flow));
     uint32_t slot = flow != NULL ? take_slot(pool) : NO_SLOT;
@@ -43,6 +43,7 @@ int flow_new(struct flow_pool *pool, struct flow **flow_r)
     flow->opened_at = loop_wall_s(pool->loop);
     flow->deadline = INT64_MAX;
     pool->counts.connections++;
+    flow_class_join(flow, class);
     *flow_r = flow;
     return 0;
 }
@@ -87,13 +88,18 @@ int flow_write(struct flow *flow, struct slice message)
 {
     if (flow->is_closing || flow->stream == NULL)
         return ERROR_CLOSED;
-    flow->used_ms = pool_now_ms(flow->pool);
+    flow_note_use(flow);
     if (!flow->is_tls)
         return stream_write(flow->stream, message);
     int rc = tls_session_write(flow->session, message, NULL);
     if (rc == 0)
         flow_mark_dirty(flow);
     return rc;
+}
+
+bool flow_is_busy(const struct flow *flow)
+{
+    return pool_now_ms(flow->pool) < flow->busy_until_ms;
 }
 
 static void give_back_waiters(struct flow *flow, enum reason reason, const struct why *why)
@@ -130,6 +136,8 @@ void flow_end(struct flow *flow, enum reason reason, const struct why *why)
     table_remove(&pool->by_key, &flow->by_key);
     list_remove(&flow->pending);
     list_remove(&flow->all);
+    flow_class_leave(flow);
+    flow_origin_leave(flow);
     pool->slots[flow->handle.slot] = (struct flow_slot){ .flow = NULL, .next_free = pool->free_slot };
     pool->free_slot = flow->handle.slot;
     pool->counts.connections--;

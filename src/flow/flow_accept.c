@@ -88,9 +88,27 @@ static bool start_tls(struct flow *flow, struct why *why)
     return false;
 }
 
+/* Who has proven itself counts among those that have. */
+static bool change_class(struct flow *flow)
+{
+    if (flow->verdict == NULL || flow->verdict->result != VERDICT_PROVEN)
+        return true;
+    if (!flow_pool_make_room(flow->pool, FLOW_ACCEPTED_VERIFIED)) {
+        flow_pool_note_full(flow->pool, FLOW_ACCEPTED_VERIFIED, &flow->peer);
+        return false;
+    }
+    flow_class_leave(flow);
+    flow_class_join(flow, FLOW_ACCEPTED_VERIFIED);
+    return true;
+}
+
 static void publish(struct flow *flow)
 {
     struct why why = WHY_NONE;
+    if (!change_class(flow)) {
+        flow_end(flow, REASON_LIMIT, NULL);
+        return;
+    }
     int64_t age = flow->pool->settings.max_age_s;
     flow->deadline = age > 0 ? flow->opened_at + age : INT64_MAX;
     if (flow->verdict != NULL && flow->verdict->result == VERDICT_PROVEN &&
@@ -209,31 +227,33 @@ static void on_ended(void *arg, enum stream_end end, int os_error)
 static const struct stream_handler handler = { .connected = on_connected, .received = on_received,
     .drained = on_drained, .ended = on_ended };
 
-static uint32_t count_from(const struct flow_pool *pool, const struct address *peer)
+/* A connection with nothing in it yet, or NULL. */
+static struct flow *admit(struct flow_pool *pool, const struct endpoint *peer)
 {
-    uint32_t count = 0;
-    list_for_each (node, &pool->all) {
-        const struct flow *flow = CONTAINER_OF(node, struct flow, all);
-        if (flow->is_accepted && address_equal(&flow->peer.address, peer))
-            count++;
+    struct flow *flow;
+    if (flow_origin_is_full(pool, &peer->address) || !flow_pool_make_room(pool, FLOW_ACCEPTED)) {
+        flow_pool_note_full(pool, FLOW_ACCEPTED, peer);
+        return NULL;
     }
-    return count;
+    if (flow_new(pool, FLOW_ACCEPTED, &flow) != 0)
+        return NULL;
+    flow->is_accepted = true;
+    flow->peer = *peer;
+    if (flow_origin_join(flow) == 0)
+        return flow;
+    flow_end(flow, REASON_NO_MEMORY, NULL);
+    return NULL;
 }
 
 void flow_pool_accept(struct flow_pool *pool, int fd, const struct endpoint *peer, const char *listener, bool is_tls)
 {
-    struct flow *flow = NULL;
     struct why why = WHY_NONE;
-    bool is_full = pool->is_draining || pool->counts.connections >= pool->settings.max_connections ||
-        (pool->counts.connections >= pool->settings.max_connections_each &&
-            count_from(pool, &peer->address) >= pool->settings.max_connections_each);
-    if (is_full || flow_new(pool, &flow) != 0) {
+    struct flow *flow = admit(pool, peer);
+    if (flow == NULL) {
         (void)close(fd);
         return;
     }
-    flow->is_accepted = true;
     flow->is_tls = is_tls;
-    flow->peer = *peer;
     flow->listener = listener;
     flow->facts = connection_facts_new();
     flow->hello = is_tls ? calloc(1, sizeof(*flow->hello)) : NULL;

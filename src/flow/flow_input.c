@@ -114,7 +114,7 @@ bool flow_plain_bytes(struct flow *flow, struct slice plain)
         }
         rest = buffer_slice(&flow->input);
     }
-    flow->used_ms = pool_now_ms(flow->pool);
+    flow_note_use(flow);
     while (has_more && rest.length > 0)
         if (!take_frame(flow, &rest, &has_more))
             return false;

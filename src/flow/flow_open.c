@@ -213,8 +213,14 @@ static const struct stream_handler handler = { .connected = on_connected, .recei
 void flow_open(struct flow_pool *pool, struct placement *placement)
 {
     struct flow *flow;
+    enum flow_class class = flow_class_of(&placement->requirement.key);
+    if (!flow_pool_make_room(pool, class)) {
+        flow_pool_note_full(pool, class, &placement->requirement.key.destination);
+        flow_finish(placement, DECISION_REJECT, REASON_LIMIT, NULL);
+        return;
+    }
     struct connection_key *key = malloc(sizeof(*key));
-    if (key == NULL || flow_new(pool, &flow) != 0) {
+    if (key == NULL || flow_new(pool, class, &flow) != 0) {
         free(key);
         flow_finish(placement, DECISION_OPEN, REASON_NO_MEMORY, NULL);
         return;

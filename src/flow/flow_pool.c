@@ -44,9 +44,13 @@ int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, 
     list_init(&pool->dirty);
     list_init(&pool->dead);
     list_init(&pool->backoff_order);
+    for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
+        list_init(&pool->classes[i].by_use);
     int rc = table_init(&pool->by_key);
     if (rc == 0)
         rc = table_init(&pool->backoffs);
+    if (rc == 0)
+        rc = table_init(&pool->origins);
     if (rc == 0)
         rc = policy_snapshot_empty(&pool->snapshot);
     loop_timer_init(&pool->timer, on_tick, pool);
@@ -91,6 +95,7 @@ void flow_pool_free(struct flow_pool *pool)
     loop_deferred_cancel(&pool->retire);
     table_fini(&pool->by_key);
     table_fini(&pool->backoffs);
+    table_fini(&pool->origins);
     policy_snapshot_unref(pool->snapshot);
     buffer_free(&pool->plain);
     free(pool->slots);
@@ -155,7 +160,7 @@ struct decision_result flow_pool_consider(struct flow_pool *pool, const struct r
 {
     struct connection_view views[VIEW_MAX];
     struct pool_view view = { .equal = views,
-        .has_room = !pool->is_draining && pool->counts.connections < pool->settings.max_connections,
+        .has_room = flow_pool_has_room(pool, flow_class_of(&requirement->key)),
         .waiters_max = pool->settings.max_waiters };
     struct table_node *node = table_first(&pool->by_key, key->hash);
     for (; node != NULL && view.equal_count < VIEW_MAX; node = table_next(node)) {
@@ -321,7 +326,7 @@ static bool is_over(struct flow *flow, int64_t now_ms, int64_t now_s)
         return true;
     if (now_s >= flow->deadline)
         drain(flow);
-    if (now_ms < flow->busy_until_ms)
+    if (flow_is_busy(flow))
         return false;
     bool is_idle = now_ms - flow->used_ms > (int64_t)flow->idle_timeout_s * 1000;
     return flow->state == CONNECTION_DRAINING || is_idle || flow->is_exclusive;
@@ -383,5 +388,8 @@ void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const stru
 
 struct flow_pool_counts flow_pool_counts(const struct flow_pool *pool)
 {
-    return pool->counts;
+    struct flow_pool_counts counts = pool->counts;
+    for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
+        counts.classes[i] = pool->classes[i].count;
+    return counts;
 }

@@ -17,6 +17,7 @@
 #include "sip/message.h"
 #include "tls/tls_context.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,11 +34,35 @@ struct flow_pool_ops {
     void (*closed)(void *arg, struct connection_handle handle, enum reason reason);
 };
 
+/* Each has a budget of its own (INV-34): code, word, whether the peer has proven itself. */
+#define FLOW_CLASS_LIST(X)                                                                               \
+    X(FLOW_ACCEPTED, "accepted", false)                  /* nothing is proven, or not yet */             \
+    X(FLOW_ACCEPTED_VERIFIED, "accepted_verified", true)                                                 \
+    X(FLOW_OPENED, "opened", false)                      /* for level none or encrypt */                 \
+    X(FLOW_OPENED_VERIFIED, "opened_verified", true)     /* for level chain or domain, from the dial on */
+
+enum flow_class {
+#define X(code, word, verified) code,
+    FLOW_CLASS_LIST(X)
+#undef X
+        FLOW_CLASS_COUNT
+};
+const char *flow_class_name(enum flow_class class);
+
+/* The process has so many file descriptors: what unverified connections of all workers may have of them. */
+struct flow_descriptors {
+    atomic_uint used;
+    uint32_t max;
+};
+
 struct flow_pool_settings {
     uint32_t worker;
     uint64_t hash_seed;
     struct sip_limits limits;
-    uint32_t max_connections, max_connections_each, max_waiters;
+    uint32_t max[FLOW_CLASS_COUNT];
+    uint32_t max_each;                   /* accepted from one address */
+    struct flow_descriptors *unverified; /* shared by all pools; NULL: no limit but those of the classes */
+    uint32_t max_waiters;
     uint32_t connect_timeout_ms, handshake_timeout_ms, message_timeout_ms;
     uint32_t idle_timeout_s, max_age_s; /* of accepted connections */
     uint32_t backoff_ms;
@@ -91,7 +116,7 @@ void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const stru
 
 struct flow_pool_counts {
     uint64_t opened, accepted, reused, joined, refused, failed, closed;
-    uint32_t connections;
+    uint32_t connections, classes[FLOW_CLASS_COUNT];
 };
 struct flow_pool_counts flow_pool_counts(const struct flow_pool *pool);
 

@@ -17,6 +17,9 @@ struct flow {
     struct list_node all;
     struct list_node pending;       /* in order of age, for the time-outs of connect and handshake */
     struct list_node dirty;         /* has TLS output to be flushed at the end of the turn */
+    struct list_node by_use;        /* among those of its class, silent longest first */
+    enum flow_class class;
+    struct flow_origin *origin;     /* accepted: what its address has */
     struct flow_pool *pool;
     struct connection_handle handle;
     enum connection_state state;
@@ -46,6 +49,11 @@ struct flow {
     int64_t opened_at, deadline;    /* seconds since the epoch */
 };
 
+struct flow_class_state {
+    uint32_t count;
+    struct list by_use;
+};
+
 struct flow_slot {
     struct flow *flow; /* NULL: free */
     uint32_t next_free;
@@ -64,6 +72,8 @@ struct flow_pool {
     struct table backoffs;
     struct list backoff_order;
     struct list all, pending, dirty, dead;
+    struct flow_class_state classes[FLOW_CLASS_COUNT];
+    struct table origins;
     struct flow_slot *slots;
     uint32_t slot_count, free_slot;
     uint64_t next_generation;
@@ -72,6 +82,7 @@ struct flow_pool {
     struct loop_deferred flush, retire;
     struct buffer plain;            /* scratch of one read */
     int64_t swept_at;               /* seconds: the last look for idle and old connections */
+    int64_t full_logged_at;
     bool is_draining;
 };
 
@@ -83,7 +94,7 @@ static inline int64_t pool_now_ms(const struct flow_pool *pool)
 enum { NO_SLOT = UINT32_MAX };
 
 /* flow.c */
-int flow_new(struct flow_pool *pool, struct flow **flow_r) MUST_CHECK;
+int flow_new(struct flow_pool *pool, enum flow_class class, struct flow **flow_r) MUST_CHECK;
 void flow_free(struct flow *flow);
 /* Sends, or keeps for the end of the turn, what the TLS session has. */
 void flow_mark_dirty(struct flow *flow);
@@ -96,6 +107,24 @@ void flow_end(struct flow *flow, enum reason reason, const struct why *why);
 void flow_ready(struct flow *flow);
 /* Its stream ended. */
 void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error);
+
+/* Requests are under way on it. */
+bool flow_is_busy(const struct flow *flow);
+
+/* flow_limit.c */
+enum flow_class flow_class_of(const struct requirement_key *key);
+/* A flow is in one class from its making to its end. */
+void flow_class_join(struct flow *flow, enum flow_class class);
+void flow_class_leave(struct flow *flow);
+void flow_note_use(struct flow *flow);
+/* For one more of CLASS; the second one ends the connection of that class that is needed least, if it must. */
+bool flow_pool_has_room(const struct flow_pool *pool, enum flow_class class);
+bool flow_pool_make_room(struct flow_pool *pool, enum flow_class class);
+void flow_pool_note_full(struct flow_pool *pool, enum flow_class class, const struct endpoint *peer);
+/* The address has as many accepted connections as one may have. */
+bool flow_origin_is_full(const struct flow_pool *pool, const struct address *address);
+int flow_origin_join(struct flow *flow) MUST_CHECK;
+void flow_origin_leave(struct flow *flow);
 
 /* flow_open.c */
 void flow_open(struct flow_pool *pool, struct placement *placement);

@@ -12,6 +12,8 @@
 #include <unistd.h>
 
 enum { CONTEXTS_KEPT = 4096, LAST_ROUNDS = 8 };
+/* File descriptors that are no connections: of the process, of each worker; so many connections make no relay. */
+enum { DESCRIPTORS_OWN = 96, DESCRIPTORS_WORKER = 24, DESCRIPTORS_LEAST = 16 };
 
 static int bind_udp(struct relay *relay, size_t listener, struct why *why)
 {
@@ -51,6 +53,28 @@ static int bind_all(struct relay *relay, struct why *why)
     return 0;
 }
 
+/* INV-34: what is not verified leaves a quarter of all descriptors to what is, however many connections it makes. */
+static int share_descriptors(struct relay *relay, struct why *why)
+{
+    const struct relay_settings *settings = relay->settings;
+    uint64_t own = DESCRIPTORS_OWN + settings->worker_count * (DESCRIPTORS_WORKER + settings->listener_count);
+    uint64_t wanted = ((uint64_t)settings->max_accepted + settings->max_accepted_verified + settings->max_opened +
+                          settings->max_opened_verified) * settings->worker_count;
+    relay->unverified.max = UINT32_MAX;
+    if (settings->descriptors == 0 || settings->descriptors >= own + wanted)
+        return 0;
+    if (settings->descriptors < own + DESCRIPTORS_LEAST)
+        return why_fail(why, ERROR_LIMIT, "%u file descriptors are too few: raise the limit (LimitNOFILE, ulimit -n)",
+            (unsigned)settings->descriptors);
+    uint32_t connections = (uint32_t)(settings->descriptors - own);
+    relay->unverified.max = connections - connections / 4;
+    log_event(&relay->scope, LOG_LEVEL_INFO, LOG_EVENT_CONFIGURATION,
+        LOG_STRING("detail", "fewer file descriptors than connections in limits"),
+        LOG_UNSIGNED("descriptors", settings->descriptors), LOG_UNSIGNED("connections", connections),
+        LOG_UNSIGNED("unverified", relay->unverified.max));
+    return 0;
+}
+
 int relay_new(const struct relay_settings *settings, const struct log_scope *scope, relay_record_fn *record,
     void *record_arg, struct relay **relay_r, struct why *why)
 {
@@ -62,7 +86,7 @@ int relay_new(const struct relay_settings *settings, const struct log_scope *sco
     relay->record_arg = record_arg;
     log_scope_init_child(&relay->scope, scope, NULL, NULL);
     relay->workers = calloc(settings->worker_count, sizeof(*relay->workers));
-    int rc = relay->workers != NULL ? 0 : ERROR_MEMORY;
+    int rc = relay->workers != NULL ? share_descriptors(relay, why) : ERROR_MEMORY;
     pthread_mutex_init(&relay->lock, NULL);
     if (rc == 0)
         rc = random_bytes(&relay->hash_seed, sizeof(relay->hash_seed));

@@ -41,8 +41,10 @@ struct relay_settings {
     struct policy_lookup_order lookup; /* of requests whose flags name none */
 
     uint32_t max_message_bytes;
-    uint32_t max_connections;       /* of one worker */
+    uint32_t max_accepted, max_accepted_verified; /* connections of one worker, see FLOW_CLASS_LIST */
+    uint32_t max_opened, max_opened_verified;
     uint32_t max_connections_each;  /* accepted from one address, of one worker */
+    uint32_t descriptors;           /* file descriptors of the process; 0: not known */
     uint32_t max_waiters;           /* requests queued behind one handshake */
     uint32_t connect_timeout_ms;    /* TCP connect */
     uint32_t handshake_timeout_ms;  /* TLS, from the first byte to the verdict */

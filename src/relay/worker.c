@@ -111,8 +111,12 @@ static struct flow_pool_settings pool_settings(const struct worker *worker)
     const struct relay_settings *settings = worker->relay->settings;
     uint32_t linger = timer_64_t1_ms(&settings->timers);
     return (struct flow_pool_settings){ .worker = worker->index, .hash_seed = worker->relay->hash_seed,
-        .limits = worker->limits, .max_connections = settings->max_connections,
-        .max_connections_each = settings->max_connections_each, .max_waiters = settings->max_waiters,
+        .limits = worker->limits,
+        .max = { [FLOW_ACCEPTED] = settings->max_accepted,
+            [FLOW_ACCEPTED_VERIFIED] = settings->max_accepted_verified, [FLOW_OPENED] = settings->max_opened,
+            [FLOW_OPENED_VERIFIED] = settings->max_opened_verified },
+        .max_each = settings->max_connections_each, .unverified = &worker->relay->unverified,
+        .max_waiters = settings->max_waiters,
         .connect_timeout_ms = settings->connect_timeout_ms, .handshake_timeout_ms = settings->handshake_timeout_ms,
         .message_timeout_ms = settings->message_timeout_ms, .idle_timeout_s = settings->idle_timeout_s,
         .max_age_s = settings->max_age_s, .backoff_ms = settings->backoff_ms, .linger_ms = linger,

@@ -28,6 +28,7 @@ struct relay {
     struct transaction_secret secret;
     struct capabilities capabilities;
     struct tls_context_cache *contexts;
+    struct flow_descriptors unverified;
     atomic_int_least64_t policy_confirmed_at; /* seconds since the epoch */
     pthread_mutex_t lock;   /* of snapshot */
     struct policy_snapshot *snapshot; /* counted; what workers are to take */

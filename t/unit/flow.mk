@@ -3,3 +3,10 @@ check_PROGRAMS += t/481-flow-pool-keeps-connections-apart.t
 t_481_flow_pool_keeps_connections_apart_t_SOURCES = t/unit/flow_pool.c $(DECIDE_FIXTURE) $(LOOP_FIXTURE)
 t_481_flow_pool_keeps_connections_apart_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_481_flow_pool_keeps_connections_apart_t_LDADD = $(EDGE_TEST_LIBS)
+
+FLOW_BENCH = t/unit/flow_bench.h t/unit/flow_bench.c t/unit/tls_peer.h t/unit/tls_peer.c $(TLS_BENCH) \
+    $(DECIDE_FIXTURE) $(LOOP_FIXTURE)
+check_PROGRAMS += t/482-flow-classes-have-budgets-of-their-own.t
+t_482_flow_classes_have_budgets_of_their_own_t_SOURCES = t/unit/flow_limit.c $(FLOW_BENCH)
+t_482_flow_classes_have_budgets_of_their_own_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
+t_482_flow_classes_have_budgets_of_their_own_t_LDADD = $(EDGE_TEST_LIBS)

@@ -80,9 +80,11 @@ static void bench_init(struct bench *bench, uint32_t max_waiters, uint32_t linge
     *bench = (struct bench){ .loop = fixture_loop() };
     const struct log_scope scope = LOG_SCOPE_NONE;
     struct flow_pool_settings settings = { .hash_seed = FIXTURE_SEED, .limits = SIP_LIMITS_DEFAULT,
-        .max_connections = 64, .max_connections_each = 64, .max_waiters = max_waiters, .connect_timeout_ms = 10000,
+        .max_each = 64, .max_waiters = max_waiters, .connect_timeout_ms = 10000,
         .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600, .backoff_ms = 3600000,
         .linger_ms = linger_ms, .invite_linger_ms = linger_ms };
+    for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
+        settings.max[i] = 64;
     assert_int_equal(net_scratch_new(&bench->scratch), 0);
     assert_int_equal(tls_context_cache_new(FIXTURE_SEED, 4, &bench->contexts), 0);
     assert_int_equal(policy_snapshot_empty(&bench->snapshot), 0);

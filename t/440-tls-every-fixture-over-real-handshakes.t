@@ -27,12 +27,12 @@ use Trelay::SIP qw(request);
 use Trelay::SIP::Server;
 
 my @VERSIONS = (TLSv1_2 => '1.2', TLSv1_3 => '1.3');
-# A library that will not even speak with such a certificate ends the handshake itself.
-my %IS_ALSO = map { $_ => 'tls-failed' } qw(certificate-malformed weak-certificate key-usage);
-# Likewise a caller, even where client_auth = request would hear him out.
-my %IS_REFUSED_BY_LIBRARY = ('no-key-cert-sign' => 1, 'critical-extension' => 1); # the latter by Debian's build
-# Sound by RFC 5280 and refused: what is wrong with us.
-my %TODO = ('ca-by-old-tool' => 'the TLS library sends bad_certificate for an authority without key usage');
+
+# Debian's build of the library ends the handshake itself at a critical extension that it does not know.
+open my $config, '<', "$ENV{top_builddir}/config.h" or die "config.h: $!\n";
+my $is_lean = grep { /^#define TRELAY_WOLFSSL_STATIC 1/ } <$config>;
+close $config or die "config.h: $!\n";
+my %IS_REFUSED_BY_LIBRARY = $is_lean ? () : ('critical-extension' => 1);
 
 my $pki  = Trelay::PKI->new;
 my @rows = Trelay::Fixtures::rows();
@@ -123,12 +123,13 @@ subtest 'as the next hop' => sub {
         push @{ $connection{ $_->{sni} } }, $_ for grep { defined $_ && $_->{sni} } $hop{$version}->connections;
     }
     for my $case (@cases) {
-        local our $TODO = $TODO{ $case->{row}{name} };
         my $id = $case->{sent}->call_id;
         my ($reply, $record) = ($reply{ $case->{sent}->branch }, $record{$id});
         my $word = $record->{reason};
-        my $also = $IS_REFUSED_BY_LIBRARY{ $case->{row}{name} } ? 'tls-failed' : $IS_ALSO{ $case->{expected} };
-        $word = $case->{expected} if $case->{expected} ne 'proven' && $word eq ($also // '');
+        # OpenSSL has no suite of TLS 1.2 for a key that may not sign.
+        my $is_unspeakable = $case->{expected} eq 'key-usage' && $case->{version} eq 'TLSv1_2';
+        $word = $case->{expected}
+            if $word eq 'tls-failed' && ($is_unspeakable || $IS_REFUSED_BY_LIBRARY{ $case->{row}{name} });
         my $status = $case->{expected} eq 'proven' ? 200 : $record->{reason} =~ /^(?:tls-failed|no-expected-domain)$/ ? 500 : 502;
         is($reply && $reply->status, $status, "$case->{name}: status");
         is($word, $case->{expected} eq 'proven' ? 'none' : $case->{expected}, "$case->{name}: reason");
@@ -141,12 +142,8 @@ subtest 'as the next hop' => sub {
             is($record->{outbound_verified_domain}, undef, "$case->{name}: nothing was proven");
         }
     }
-    for my $case (grep { $TODO{ $_->{row}{name} } } @cases) {
-        delete $connection{ server_name($case->{i}, $case->{version}) };
-        delete $seen{ $case->{sent}->call_id };
-    }
     my @told = grep { @{ $_->{messages} } || ($_->{rest} // '') ne '' } map { @$_ } values %connection;
-    my $proven = grep { $_->{expected} eq 'proven' && !$TODO{ $_->{row}{name} } } @cases;
+    my $proven = grep { $_->{expected} eq 'proven' } @cases;
     is(scalar(keys %seen), $proven, 'one message for each that was proven, and no other');
     is(scalar(@told), $proven, 'on a connection of its own each, and no byte on the others');
 };
@@ -228,13 +225,10 @@ sub call ($case, $version) {
 for my $version (map { $VERSIONS[ 2 * $_ ] } 0, 1) {
     subtest "as a caller, $version" => sub {
         for my $case (@callers) {
-            local our $TODO = $TODO{ $case->{row}{name} };
             my $expected = is_peer($case) ? 200 : is_sound($case) || $case->{auth} eq 'request' ? 403 : 'refused';
             my $status = call($case, $version);
-            # The library may refuse by itself what it cannot read or will not speak with.
-            my $may_refuse = $IS_ALSO{ $case->{expected} } || $IS_REFUSED_BY_LIBRARY{ $case->{row}{name} };
-            my $is_so = $status eq $expected || ($may_refuse && $status eq 'refused');
-            ok($is_so, "$case->{name}: $expected") or diag("got $status");
+            $expected = 'refused' if $IS_REFUSED_BY_LIBRARY{ $case->{row}{name} };
+            is($status, $expected, "$case->{name}: $expected");
         }
     };
 }

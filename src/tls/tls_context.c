@@ -80,17 +80,20 @@ static int forbid_resumption(WOLFSSL_CTX *library, enum tls_role role, const str
     return WOLFSSL_SUCCESS;
 }
 
+int tls_context_verify_mode(const struct tls_settings *settings)
+{
+    if (settings->client_auth == CLIENT_AUTH_NONE)
+        return WOLFSSL_VERIFY_NONE;
+    return settings->client_auth == CLIENT_AUTH_REQUIRE ? WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT
+                                                        : WOLFSSL_VERIFY_PEER;
+}
+
 /* The callback sees every chain and lets it pass: the verdict is taken elsewhere, over what it captured. */
 static void set_verification(WOLFSSL_CTX *library, const struct tls_settings *settings)
 {
-    int mode = WOLFSSL_VERIFY_PEER;
-    if (settings->client_auth == CLIENT_AUTH_NONE)
-        mode = WOLFSSL_VERIFY_NONE;
-    if (settings->client_auth == CLIENT_AUTH_REQUIRE) {
-        mode = WOLFSSL_VERIFY_PEER | WOLFSSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    if (settings->client_auth == CLIENT_AUTH_REQUIRE)
         wolfSSL_CTX_mutual_auth(library, 1); /* or TLS 1.2 fails without an alert */
-    }
-    wolfSSL_CTX_set_verify(library, mode, tls_session_capture);
+    wolfSSL_CTX_set_verify(library, tls_context_verify_mode(settings), tls_session_capture);
 }
 
 static int set_credential(WOLFSSL_CTX *library, const struct tls_credential *credential, struct why *why)

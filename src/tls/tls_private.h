@@ -57,7 +57,10 @@ struct tls_specimen {
 int tls_specimen_new(struct tls_specimen *specimen_r, struct why *why) MUST_CHECK;
 void tls_specimen_free(struct tls_specimen *specimen);
 
-/* For the context's verify callback and the session, in tls_session.c. */
+/* The library's mode of verification: which side asks for a certificate, and insists on it. */
+int tls_context_verify_mode(const struct tls_settings *settings);
+
+/* For the context's verify callback and the session, in tls_wire.c. */
 struct WOLFSSL_X509_STORE_CTX;
 int tls_session_capture(int is_verified, struct WOLFSSL_X509_STORE_CTX *store);
 

@@ -96,6 +96,14 @@ static bool copy_chain(const WOLFSSL_X509_STORE_CTX *store, struct tls_chain *ch
     return true;
 }
 
+/* The library adds each authority that passed to the context, for good and for every session (INV-17), or ends the
+ * handshake with one that it would not add; it leaves both be where it was told not to verify. */
+static void learn_nothing_from(struct tls_session *session, int depth)
+{
+    int mode = depth == 0 ? tls_context_verify_mode(&session->context->settings) : WOLFSSL_VERIFY_NONE;
+    wolfSSL_set_verify(session->library, mode, tls_session_capture);
+}
+
 /* Called for each certificate, the leaf last, and once for a client's empty message. 1: go on; 0: stop.
  * A second chain on one connection is refused: the peer's identity is constant (INV-43). */
 int tls_session_capture(int is_verified, struct WOLFSSL_X509_STORE_CTX *store)
@@ -104,6 +112,7 @@ int tls_session_capture(int is_verified, struct WOLFSSL_X509_STORE_CTX *store)
     (void)is_verified; /* the library's own opinion, on an empty set of CAs */
     if (session == NULL || session->is_captured)
         return 0;
+    learn_nothing_from(session, store->error_depth);
     if (store->error_depth != 0)
         return 1;
     if (store->totalCerts == 0 && session->context->settings.client_auth == CLIENT_AUTH_REQUIRE)

@@ -26,6 +26,10 @@ t_426_tls_memory_runs_out_t_SOURCES = t/unit/tls_memory.c $(TLS_BENCH)
 t_426_tls_memory_runs_out_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS) $(WOLFSSL_CFLAGS)
 t_426_tls_memory_runs_out_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 t_426_tls_memory_runs_out_t_LDADD = $(EDGE_TEST_LIBS)
+check_PROGRAMS += t/810-tls-authorities-of-peers-are-not-kept.t
+t_810_tls_authorities_of_peers_are_not_kept_t_SOURCES = t/unit/tls_authorities.c $(TLS_BENCH)
+t_810_tls_authorities_of_peers_are_not_kept_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
+t_810_tls_authorities_of_peers_are_not_kept_t_LDADD = $(EDGE_TEST_LIBS)
 
 # For the tests with other people's programs.
 noinst_PROGRAMS += t/tls-endpoint

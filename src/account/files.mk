@@ -1,4 +1,5 @@
 # Sources of src/account, in libedge.
 libedge_a_SOURCES += \
-    src/account/record.h src/account/record.c \
+    src/account/record.h \
+    src/account/record_batch.h src/account/record_batch.c \
     src/account/record_row.h src/account/record_row.c

@@ -2,7 +2,6 @@
 /* daemon.c - the process: see daemon.h. */
 #include "daemon/daemon.h"
 
-#include "account/record_row.h"
 #include "base/error.h"
 #include "control/control.h"
 #include "daemon/policy_watch.h"
@@ -24,7 +23,6 @@ struct trelay_daemon {
     struct mailbox *mailbox;
     struct policy_watch *policy;
     struct record_store *records;
-    struct buffer row;      /* scratch of one record */
     uint64_t records_lost;
     struct relay *relay;
     struct resolver *resolver;
@@ -36,34 +34,25 @@ struct trelay_daemon {
     bool is_draining, is_last_look, is_ready, is_tls_ready;
 };
 
-static void write_record(struct trelay_daemon *daemon, struct account_record *record)
-{
-    buffer_clear(&daemon->row);
-    bool is_kept = daemon->records != NULL &&
-        record_append_row(record, daemon->options->relay.node, &daemon->row) == 0 &&
-        record_store_add(daemon->records, buffer_slice(&daemon->row)) == 0;
-    if (!is_kept && daemon->records_lost++ == 0)
-        log_event(&daemon->scope, LOG_LEVEL_ERROR, LOG_EVENT_RECORDS_LOST,
-            LOG_STRING("detail", "no room for accounting records: is the database away?"));
-    account_record_free(record);
-}
-
 static void deliver_records(void *receiver, struct mail *mail)
 {
     struct trelay_daemon *daemon = receiver;
-    struct account_record *next;
-    struct account_record *first = CONTAINER_OF(mail, struct account_record, mail);
-    for (struct account_record *record = first; record != NULL; record = next) {
-        next = record->next;
-        write_record(daemon, record);
-    }
+    struct record_batch *batch = CONTAINER_OF(mail, struct record_batch, mail);
+    bool is_kept =
+        daemon->records != NULL && record_store_add(daemon->records, buffer_slice(&batch->rows), batch->count) == 0;
+    if (!is_kept && daemon->records_lost == 0)
+        log_event(&daemon->scope, LOG_LEVEL_ERROR, LOG_EVENT_RECORDS_LOST,
+            LOG_STRING("detail", "no room for accounting records: is the database away?"));
+    if (!is_kept)
+        daemon->records_lost += batch->count;
+    record_batch_free(batch);
 }
 
 /* On a worker's thread. */
-static void on_records(void *arg, struct account_record *first)
+static void on_records(void *arg, struct record_batch *batch)
 {
     struct trelay_daemon *daemon = arg;
-    mail_post(daemon->mailbox, &first->mail, deliver_records);
+    mail_post(daemon->mailbox, &batch->mail, deliver_records);
 }
 
 static void on_snapshot(void *arg, struct policy_snapshot *snapshot)
@@ -242,7 +231,6 @@ static void unmake(struct trelay_daemon *daemon)
             loop_signal_free(daemon->signals[i]);
     mailbox_free(daemon->mailbox);
     loop_free(daemon->loop);
-    buffer_free(&daemon->row);
     if (daemon->is_tls_ready)
         tls_library_fini();
 }

@@ -61,11 +61,10 @@ static void command_free(struct command *command)
 {
     for (size_t i = 0; i < command->parameter_count; i++)
         free(command->parameters[i]);
-    buffer_free(&command->copy_text);
     free(command);
 }
 
-int command_add(struct database *database, const struct database_command *command, struct buffer *copy_text)
+int command_add(struct database *database, const struct database_command *command, struct slice copy_text)
 {
     if (command->parameter_count > DATABASE_PARAMETERS_MAX)
         return ERROR_LIMIT;
@@ -77,7 +76,8 @@ int command_add(struct database *database, const struct database_command *comman
     added->rows = command->rows;
     added->done = command->done;
     added->arg = command->arg;
-    added->copy_text = BUFFER_EMPTY;
+    added->is_copy = !slice_is_absent(copy_text);
+    added->copy_text = copy_text;
     added->parameter_count = command->parameter_count;
     for (size_t i = 0; i < command->parameter_count; i++) {
         if (command->parameters[i] == NULL)
@@ -87,11 +87,6 @@ int command_add(struct database *database, const struct database_command *comman
             command_free(added);
             return ERROR_MEMORY;
         }
-    }
-    if (copy_text != NULL) {
-        added->is_copy = true;
-        added->copy_text = *copy_text;
-        *copy_text = BUFFER_EMPTY;
     }
     list_append(&database->commands, &added->node);
     return 0;
@@ -289,7 +284,7 @@ int database_query_all(struct database *database, const struct database_command 
     if (database->state != SESSION_READY)
         return ERROR_STATE;
     for (size_t i = 0; i < count; i++) {
-        int rc = command_add(database, &commands[i], NULL);
+        int rc = command_add(database, &commands[i], SLICE_ABSENT);
         if (rc == 0)
             continue;
         for (; i > 0; i--) {
@@ -308,7 +303,7 @@ int database_query(struct database *database, const struct database_command *com
     return database_query_all(database, command, 1);
 }
 
-int database_copy(struct database *database, const char *sql, struct buffer *text, database_done_fn *done, void *arg)
+int database_copy(struct database *database, const char *sql, struct slice text, database_done_fn *done, void *arg)
 {
     struct database_command command = { .sql = sql, .done = done, .arg = arg };
     if (database->state != SESSION_READY)

@@ -10,7 +10,6 @@
 #define TRELAY_DB_DATABASE_H
 
 #include "base/attributes.h"
-#include "base/buffer.h"
 #include "base/slice.h"
 #include "base/why.h"
 #include "log/log.h"
@@ -93,9 +92,9 @@ int database_query(struct database *database, const struct database_command *com
 /* Several in a row, all or none: for transactions. */
 int database_query_all(struct database *database, const struct database_command *commands, size_t count) MUST_CHECK;
 
-/* "COPY table (columns) FROM STDIN" with text in PostgreSQL's format (db/server_text.h). The content of TEXT is taken
- * over and TEXT is empty afterwards; on failure it is left alone. */
-int database_copy(struct database *database, const char *sql, struct buffer *text, database_done_fn *done,
+/* "COPY table (columns) FROM STDIN" with text in PostgreSQL's format (db/server_text.h), which stays the caller's and
+ * must not change before DONE. */
+int database_copy(struct database *database, const char *sql, struct slice text, database_done_fn *done,
     void *arg) MUST_CHECK;
 
 #endif

@@ -24,7 +24,7 @@ struct command {
     char *parameters[DATABASE_PARAMETERS_MAX];
     size_t parameter_count;
     bool is_copy, is_streamed;
-    struct buffer copy_text;
+    struct slice copy_text; /* borrowed until it is done */
     size_t copy_sent;
     bool is_copying, is_copy_ended; /* the server takes lines; the last one was handed over */
     bool has_failed;
@@ -70,7 +70,7 @@ void session_close(struct database *database);
 bool session_watch(struct database *database, unsigned events);
 
 /* database.c */
-int command_add(struct database *database, const struct database_command *command, struct buffer *copy_text);
+int command_add(struct database *database, const struct database_command *command, struct slice copy_text);
 void command_fail_all(struct database *database, const char *text);
 /* Sends what waits, takes what has come. */
 void command_work(struct database *database);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* database_session.c - how a connection to PostgreSQL is made, prepared, lost and made again; see database.h. */
+#include "base/buffer.h"
 #include "base/error.h"
 #include "db/database_private.h"
 
@@ -93,7 +94,7 @@ static void on_listening(void *arg, const struct database_error *error)
 static bool add_listen(struct database *database, const char *sql)
 {
     struct database_command command = { .sql = sql, .done = on_listening, .arg = database };
-    return command_add(database, &command, NULL) == 0;
+    return command_add(database, &command, SLICE_ABSENT) == 0;
 }
 
 static void prepare(struct database *database)
@@ -106,7 +107,7 @@ static void prepare(struct database *database)
     database->state = SESSION_PREPARING;
     /* The last command of the preparation ends it, whether there are channels or not. */
     database->unlistened = database->channel_count + 1;
-    bool is_added = command_add(database, &command, NULL) == 0;
+    bool is_added = command_add(database, &command, SLICE_ABSENT) == 0;
     for (size_t i = 0; is_added && i < database->channel_count; i++)
         is_added = add_listen(database, database->channels[i]);
     if (!is_added || !add_listen(database, "SELECT 1"))

@@ -4,6 +4,7 @@
  */
 #include "db/record_store.h"
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/list.h"
 
@@ -32,6 +33,7 @@ struct record_store {
     size_t batch_bytes, backlog_bytes;
     struct list queue;      /* the last one is being filled, the others are full */
     struct batch *under_way;
+    struct batch *spare;    /* an empty one with its memory, so that the next needs none; NULL: none */
     struct loop_timer flush, retry;
     struct record_counts counts;
 };
@@ -57,6 +59,18 @@ static struct batch *batch_new(struct slice text)
         return batch;
     batch_free(batch);
     return NULL;
+}
+
+/* It has been written. */
+static void batch_done(struct record_store *store, struct batch *batch)
+{
+    if (store->spare != NULL || batch->text.capacity > store->batch_bytes) {
+        batch_free(batch);
+        return;
+    }
+    buffer_clear(&batch->text);
+    batch->rows = 0;
+    store->spare = batch;
 }
 
 static void put_first(struct record_store *store, struct batch *batch)
@@ -106,7 +120,7 @@ static void on_written(void *arg, const struct database_error *error)
     if (error == NULL) {
         store->counts.written += batch->rows;
         store->counts.waiting_bytes -= batch->text.length;
-        batch_free(batch);
+        batch_done(store, batch);
     } else if (database_error_is_in_data(error)) {
         split(store, batch, error);
     } else {
@@ -129,10 +143,7 @@ static void send_next(struct record_store *store)
     if (node == NULL)
         return;
     struct batch *batch = CONTAINER_OF(node, struct batch, node);
-    struct buffer copy = BUFFER_EMPTY;
-    buffer_append_slice(&copy, buffer_slice(&batch->text));
-    if (copy.has_failed || database_copy(store->database, store->sql, &copy, on_written, store) != 0) {
-        buffer_free(&copy);
+    if (database_copy(store->database, store->sql, buffer_slice(&batch->text), on_written, store) != 0) {
         put_first(store, batch);
         loop_timer_start(store->loop, &store->retry, RETRY_MS);
         return;
@@ -166,28 +177,29 @@ static struct batch *batch_to_fill(struct record_store *store, size_t length)
         if (batch->text.length + length <= store->batch_bytes)
             return batch;
     }
-    struct batch *batch = batch_new(slice_of("", 0));
+    struct batch *batch = store->spare != NULL ? store->spare : batch_new(slice_of("", 0));
+    store->spare = NULL;
     if (batch != NULL)
         list_append(&store->queue, &batch->node);
     return batch;
 }
 
-int record_store_add(struct record_store *store, struct slice line)
+int record_store_add(struct record_store *store, struct slice lines, size_t count)
 {
-    if (line.length > store->backlog_bytes - store->counts.waiting_bytes) {
-        store->counts.turned_away++;
+    if (lines.length > store->backlog_bytes - store->counts.waiting_bytes) {
+        store->counts.turned_away += count;
         return ERROR_LIMIT;
     }
-    struct batch *batch = batch_to_fill(store, line.length);
-    if (batch == NULL || !buffer_reserve(&batch->text, line.length)) {
+    struct batch *batch = batch_to_fill(store, lines.length);
+    if (batch == NULL || !buffer_reserve(&batch->text, lines.length)) {
         if (batch != NULL)
             batch->text.has_failed = false; /* what it holds is whole */
-        store->counts.turned_away++;
+        store->counts.turned_away += count;
         return ERROR_MEMORY;
     }
-    buffer_append_slice(&batch->text, line);
-    batch->rows++;
-    store->counts.waiting_bytes += line.length;
+    buffer_append_slice(&batch->text, lines);
+    batch->rows += count;
+    store->counts.waiting_bytes += lines.length;
     if (batch->text.length >= store->batch_bytes || batch->node.previous != &store->queue.head)
         record_store_flush(store);
     else if (!loop_timer_is_running(&store->flush))
@@ -235,5 +247,6 @@ void record_store_free(struct record_store *store)
     while ((node = list_take_first(&store->queue)) != NULL)
         batch_free(CONTAINER_OF(node, struct batch, node));
     batch_free(store->under_way);
+    batch_free(store->spare);
     free(store);
 }

@@ -10,7 +10,6 @@
 #define TRELAY_DB_RECORD_STORE_H
 
 #include "base/attributes.h"
-#include "base/buffer.h"
 #include "base/slice.h"
 #include "db/database.h"
 #include "log/log.h"
@@ -34,8 +33,8 @@ int record_store_new(struct loop *loop, struct database *database, const struct 
 /* What is not written is lost. After database_free(), which gives back what is under way. NULL is allowed. */
 void record_store_free(struct record_store *store);
 
-/* One line, its new line included; copied. ERROR_LIMIT: the backlog is full. ERROR_MEMORY. Not taken then. */
-int record_store_add(struct record_store *store, struct slice line) MUST_CHECK;
+/* COUNT whole lines; copied. ERROR_LIMIT: the backlog is full. ERROR_MEMORY. None is taken then. */
+int record_store_add(struct record_store *store, struct slice lines, size_t count) MUST_CHECK;
 
 /* The owner of the database tells that a session is ready. */
 void record_store_resume(struct record_store *store);

@@ -98,6 +98,12 @@ static void write_json_character(struct buffer *out, const char *character, size
     buffer_append(out, character, length);
 }
 
+static void put_digits(char *at, unsigned count, uint32_t number)
+{
+    for (; count > 0; number /= 10)
+        at[--count] = (char)('0' + number % 10);
+}
+
 bool time_print_us(int64_t time_us, char out[TIME_TEXT_SIZE])
 {
     int64_t seconds = time_us / 1000000, rest = time_us % 1000000;
@@ -109,9 +115,18 @@ bool time_print_us(int64_t time_us, char out[TIME_TEXT_SIZE])
     struct tm parts;
     if (gmtime_r(&when, &parts) == NULL || parts.tm_year < 1 - 1900 || parts.tm_year > 9999 - 1900)
         return false;
-    (void)snprintf(out, TIME_TEXT_SIZE, "%04d-%02d-%02d %02d:%02d:%02d.%06d+00", (parts.tm_year + 1900) % 10000,
-        (parts.tm_mon + 1) % 100, parts.tm_mday % 100, parts.tm_hour % 100, parts.tm_min % 100, parts.tm_sec % 100,
-        (int)(rest % 1000000));
+    put_digits(out, 4, (uint32_t)parts.tm_year + 1900);
+    put_digits(out + 5, 2, (uint32_t)parts.tm_mon + 1);
+    put_digits(out + 8, 2, (uint32_t)parts.tm_mday);
+    put_digits(out + 11, 2, (uint32_t)parts.tm_hour);
+    put_digits(out + 14, 2, (uint32_t)parts.tm_min);
+    put_digits(out + 17, 2, (uint32_t)parts.tm_sec);
+    put_digits(out + 20, 6, (uint32_t)rest);
+    out[4] = out[7] = '-';
+    out[10] = ' ';
+    out[13] = out[16] = ':';
+    out[19] = '.';
+    memcpy(out + 26, "+00", 4);
     return true;
 }
 
@@ -152,6 +167,12 @@ void copy_text(struct copy_line *line, struct slice text)
     }
     begin_column(line);
     append_characters(line->out, text, write_copy_character);
+}
+
+void copy_columns(struct copy_line *line, struct slice columns)
+{
+    begin_column(line);
+    buffer_append_slice(line->out, columns);
 }
 
 void copy_number(struct copy_line *line, int64_t number)

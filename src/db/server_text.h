@@ -24,6 +24,8 @@ struct copy_line {
 struct copy_line copy_line_begin(struct buffer *out);
 void copy_text(struct copy_line *line, struct slice text);
 void copy_null(struct copy_line *line);
+/* One or more columns that another line made, tabs between them. */
+void copy_columns(struct copy_line *line, struct slice columns);
 void copy_number(struct copy_line *line, int64_t number);
 /* Microseconds since 1970; INT64_MIN: NULL. */
 void copy_time_us(struct copy_line *line, int64_t time_us);

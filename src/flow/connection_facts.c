@@ -29,7 +29,27 @@ void connection_facts_unref(struct connection_facts *facts)
         return;
     certificate_facts_free(facts->certificate);
     free(facts->identities);
+    for (unsigned i = 0; i < CONNECTION_TEXT_COUNT; i++)
+        free(atomic_load_explicit(&facts->texts[i], memory_order_relaxed));
     free(facts);
+}
+
+const char *connection_facts_text(const struct connection_facts *facts, enum connection_text which)
+{
+    return atomic_load_explicit(&facts->texts[which], memory_order_acquire);
+}
+
+const char *connection_facts_keep_text(struct connection_facts *facts, enum connection_text which,
+    struct buffer *made)
+{
+    char *first = NULL;
+    if (atomic_compare_exchange_strong_explicit(&facts->texts[which], &first, made->data, memory_order_acq_rel,
+            memory_order_acquire)) {
+        first = made->data;
+        *made = BUFFER_EMPTY;
+    }
+    buffer_free(made);
+    return first;
 }
 
 const char *connection_id_print(struct connection_handle handle, char out[CONNECTION_ID_SIZE])

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* connection_facts.h - what accounting, routing and operators may know of one connection; counted, immutable.
+/* connection_facts.h - what accounting, routing and operators may know of one connection; counted, immutable
+ * but for the texts made of them.
  * In:    filled once, when the connection is ready. Out: read by any thread that holds a reference.
  */
 #ifndef TRELAY_FLOW_CONNECTION_FACTS_H
 #define TRELAY_FLOW_CONNECTION_FACTS_H
 
 #include "base/attributes.h"
+#include "base/buffer.h"
 #include "decide/decide.h"
 #include "pkix/certificate.h"
 #include "policy/verdict.h"
@@ -13,6 +15,9 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+/* Texts that others make of the facts and that are dear to make: accounting's columns of each leg. */
+enum connection_text { CONNECTION_TEXT_INBOUND = 0, CONNECTION_TEXT_OUTBOUND, CONNECTION_TEXT_COUNT };
 
 struct connection_facts {
     atomic_uint references;
@@ -34,12 +39,19 @@ struct connection_facts {
     const char **identities;               /* its SIP domain identities (RFC 5922 7.1), normalised; one allocation */
     size_t identity_count;
     uint64_t key_hash;                     /* keyed hash of the connection key; 0 of accepted ones */
+    _Atomic(char *) texts[CONNECTION_TEXT_COUNT]; /* each set at most once, by connection_facts_keep_text() */
 };
 
 /* Zeroed, with one reference; NULL when there is no memory. */
 struct connection_facts *connection_facts_new(void);
 struct connection_facts *connection_facts_ref(struct connection_facts *facts); /* NULL gives NULL */
 void connection_facts_unref(struct connection_facts *facts);                   /* NULL is allowed */
+
+/* A text that was made of these facts before; NULL: none was. It lives as long as they do. */
+const char *connection_facts_text(const struct connection_facts *facts, enum connection_text which);
+/* Keeps what was made, with its NUL, and empties MADE. From any thread: all makers get the text that came first. */
+const char *connection_facts_keep_text(struct connection_facts *facts, enum connection_text which,
+    struct buffer *made);
 
 /* "2.17.942": worker, slot and generation, as operators see and close it. */
 enum { CONNECTION_ID_SIZE = 48 };

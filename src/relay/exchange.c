@@ -5,7 +5,7 @@
 
 #include <stdlib.h>
 
-enum { RECORD_BATCH = 256, RECORD_WAIT_MS = 50 };
+enum { RECORD_WAIT_MS = 50 };
 
 struct exchange *exchange_new(struct worker *worker, const struct upstream *upstream, struct sip_message *request)
 {
@@ -52,18 +52,23 @@ void relay_step_free(struct relay_step *step)
     free(step);
 }
 
+static const struct outbound_policy *row_of(const struct relay_step *step)
+{
+    return step->used_row != NULL ? step->used_row : step->row;
+}
+
 static void fill_target(struct account_record *record, const struct relay_step *step)
 {
-    memcpy(record->next_hop_domain, step->next_hop_domain, sizeof(record->next_hop_domain));
+    record->next_hop_domain = step->next_hop_domain;
     record->route = step->route;
-    record->row = step->used_row != NULL ? step->used_row : step->row;
+    record->row = row_of(step);
     record->has_target = step->target.transport != TRANSPORT_UNSET;
     record->out_transport = step->target.transport;
-    record->out_target = step->target.endpoint;
+    record->out_target = &step->target.endpoint;
     record->decision = step->decision;
     record->level = step->level;
-    memcpy(record->expected_domain, step->expected_domain, sizeof(record->expected_domain));
-    record->out_facts = connection_facts_ref(step->facts);
+    record->expected_domain = step->expected_domain;
+    record->out_facts = step->facts;
 }
 
 static void log_done(const struct exchange *exchange, const struct relay_step *step, unsigned status,
@@ -73,8 +78,7 @@ static void log_done(const struct exchange *exchange, const struct relay_step *s
     bool has_target = step != NULL && step->target.transport != TRANSPORT_UNSET;
     if (step != NULL && step->facts != NULL)
         (void)connection_id_print(step->facts->handle, id);
-    const struct outbound_policy *row =
-        step == NULL ? NULL : step->used_row != NULL ? step->used_row : step->row;
+    const struct outbound_policy *row = step != NULL ? row_of(step) : NULL;
     log_event(&exchange->worker->scope, LOG_LEVEL_INFO,
         reason == REASON_NONE ? LOG_EVENT_TRANSACTION_DONE : LOG_EVENT_TRANSACTION_REFUSED,
         LOG_SLICE("method", sip_message_method_text(exchange->request)),
@@ -90,46 +94,47 @@ static void log_done(const struct exchange *exchange, const struct relay_step *s
         LOG_STRING("detail", detail != NULL && detail[0] != '\0' ? detail : NULL));
 }
 
+/* What waits is handed over when it is much, or after a moment. */
+static void add_record(struct worker *worker, const struct account_record *record)
+{
+    bool is_first = worker->records == NULL;
+    if (is_first)
+        worker->records = record_batch_new();
+    if (worker->records == NULL ||
+        record_batch_add(worker->records, record, slice_of_string(worker->relay->settings->node)) != 0) {
+        if (atomic_fetch_add_explicit(&worker->counts.records_lost, 1, memory_order_relaxed) == 0)
+            log_event(&worker->scope, LOG_LEVEL_ERROR, LOG_EVENT_RECORDS_LOST,
+                LOG_STRING("detail", "no memory for accounting records"));
+        return;
+    }
+    if (record_batch_is_full(worker->records))
+        worker_flush_records(worker);
+    else if (is_first)
+        loop_timer_start(worker->loop, &worker->record_timer, RECORD_WAIT_MS);
+}
+
 void exchange_account(struct exchange *exchange, const struct relay_step *step, unsigned status, enum reason reason,
     const char *detail)
 {
     struct worker *worker = exchange->worker;
     atomic_fetch_sub_explicit(&worker->counts.transactions, 1, memory_order_relaxed);
     log_done(exchange, step, status, reason, detail);
-    struct account_record *record = account_record_new();
-    if (record == NULL)
-        return;
-    record->request = sip_message_ref(exchange->request);
-    record->snapshot = policy_snapshot_ref(exchange->snapshot);
-    record->started_us = exchange->started_us;
-    record->duration_ms = (uint32_t)((loop_wall_us(worker->loop) - exchange->started_us) / 1000);
-    record->status = status;
-    record->reason = reason;
-    record->in_transport = exchange->upstream.transport;
-    record->in_source = exchange->upstream.source;
-    record->listener = exchange->upstream.listener->name;
-    record->peer = exchange->peer;
-    record->in_facts = connection_facts_ref(exchange->upstream.facts);
+    struct account_record record = { .request = exchange->request, .started_us = exchange->started_us,
+        .duration_ms = (uint32_t)((loop_wall_us(worker->loop) - exchange->started_us) / 1000), .status = status,
+        .reason = reason, .in_transport = exchange->upstream.transport, .in_source = &exchange->upstream.source,
+        .listener = exchange->upstream.listener->name, .peer = exchange->peer,
+        .in_facts = exchange->upstream.facts };
     if (step != NULL)
-        fill_target(record, step);
-    if (detail != NULL)
-        (void)slice_to_string(slice_first(slice_of_string(detail), sizeof(record->detail) - 1), record->detail,
-            sizeof(record->detail));
-    *worker->last_record = record;
-    worker->last_record = &record->next;
-    if (++worker->record_count >= RECORD_BATCH)
-        worker_flush_records(worker);
-    else if (worker->record_count == 1)
-        loop_timer_start(worker->loop, &worker->record_timer, RECORD_WAIT_MS);
+        fill_target(&record, step);
+    add_record(worker, &record);
 }
 
 void worker_flush_records(struct worker *worker)
 {
-    struct account_record *first = worker->records;
+    struct record_batch *batch = worker->records;
+    if (batch == NULL)
+        return;
     worker->records = NULL;
-    worker->last_record = &worker->records;
-    worker->record_count = 0;
     loop_timer_stop(worker->loop, &worker->record_timer);
-    if (first != NULL)
-        worker->relay->record(worker->relay->record_arg, first);
+    worker->relay->record(worker->relay->record_arg, batch);
 }

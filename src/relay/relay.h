@@ -6,7 +6,7 @@
 #ifndef TRELAY_RELAY_RELAY_H
 #define TRELAY_RELAY_RELAY_H
 
-#include "account/record.h"
+#include "account/record_batch.h"
 #include "flow/flow_pool.h"
 #include "log/log.h"
 #include "relay/settings.h"
@@ -16,8 +16,8 @@
 
 struct relay;
 
-/* Called on workers' threads with a batch, linked by ->next: must only hand it on. */
-typedef void relay_record_fn(void *arg, struct account_record *first);
+/* Called on workers' threads; takes BATCH, and must only hand it on. */
+typedef void relay_record_fn(void *arg, struct record_batch *batch);
 
 /* Binds every listener and makes the workers; nothing is served before relay_start(). SETTINGS and SCOPE outlive it. */
 int relay_new(const struct relay_settings *settings, const struct log_scope *scope, relay_record_fn *record,

@@ -172,7 +172,6 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index, stru
         return rc;
     loop_timer_init(&worker->timer, on_timer, worker);
     loop_timer_init(&worker->record_timer, on_record_timer, worker);
-    worker->last_record = &worker->records;
     loop_hook_after_wait(worker->loop, &worker->after, after_wait, worker);
     loop_hook_before_wait(worker->loop, &worker->before, before_wait, worker);
     return 0;
@@ -272,8 +271,7 @@ void worker_fini(struct worker *worker)
         loop_timer_stop(worker->loop, &worker->timer);
     }
     transaction_layer_free(worker->layer);
-    if (worker->last_record != NULL)
-        worker_flush_records(worker);
+    worker_flush_records(worker);
     if (worker->resolver != NULL)
         resolver_free(worker->resolver);
     mailbox_free(worker->mailbox);

@@ -3,7 +3,7 @@
 #ifndef TRELAY_RELAY_WORKER_H
 #define TRELAY_RELAY_WORKER_H
 
-#include "account/record.h"
+#include "account/record_batch.h"
 #include "flow/flow_pool.h"
 #include "loop/thread.h"
 #include "net/listener.h"
@@ -37,7 +37,7 @@ struct relay {
 };
 
 struct worker_counts {
-    atomic_uint_fast64_t requests, responses, refused, dropped, transactions;
+    atomic_uint_fast64_t requests, responses, refused, dropped, transactions, records_lost;
 };
 
 struct worker {
@@ -57,8 +57,7 @@ struct worker {
     struct loop_timer timer;     /* the layer's next time */
     uint64_t timer_set_for;
     struct loop_hook before, after;
-    struct account_record *records, **last_record; /* not handed on yet: a wake-up for each would be dear */
-    uint32_t record_count;
+    struct record_batch *records; /* not handed over yet: a wake-up for each would be dear; NULL: none */
     struct loop_timer record_timer;
     struct hop_table hops;       /* tries under way, by connection */
     struct buffer text, message; /* scratch of one composition */
@@ -156,9 +155,9 @@ struct exchange *exchange_new(struct worker *worker, const struct upstream *upst
 struct exchange *exchange_ref(struct exchange *exchange);
 void exchange_unref(struct exchange *exchange);
 void relay_step_free(struct relay_step *step);
-/* Writes the record of an answered request. STEP: the one that counted, or NULL. */
 /* Hands the records that wait to whoever wants them. */
 void worker_flush_records(struct worker *worker);
+/* Writes the record of an answered request. STEP: the one that counted, or NULL. */
 void exchange_account(struct exchange *exchange, const struct relay_step *step, unsigned status, enum reason reason,
     const char *detail);
 

@@ -166,7 +166,7 @@ static void do_record(struct probe *probe, char **fields)
     copy_text(&line, slice_of_string(fields[2]));
     copy_line_end(&line);
     int rc = text.has_failed ? ERROR_MEMORY
-                             : record_store_add(database_service_records(probe->service), buffer_slice(&text));
+                             : record_store_add(database_service_records(probe->service), buffer_slice(&text), 1);
     if (rc != 0)
         printf("record refused: %s\n", error_text(rc));
     buffer_free(&text);

@@ -7,12 +7,11 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
 use Trelay::Edge;
+use Trelay::Kamailio;
 use Trelay::Loopback qw(own_address);
 use Trelay::SIP qw(request response);
 
-my $KAMAILIO = $ENV{KAMAILIO} // '/usr/sbin/kamailio';
-my ($modules) = grep { -e "$_/tls.so" } glob '/usr/lib/*/kamailio/modules /usr/lib*/kamailio/modules';
-plan(skip_all => 'no Kamailio with TLS here') if !-x $KAMAILIO || !$modules;
+plan(skip_all => 'no Kamailio with TLS here') if !Trelay::Kamailio->is_there;
 
 my $edge = Trelay::Edge->start;
 my $ca   = $edge->pki->authority('federation');
@@ -22,34 +21,7 @@ my ($relay, $partner) = (own_address(0), own_address(2));
 my $phone = own_address(1) . ':' . $edge->phone->port;
 
 # From outside it answers; what comes over UDP it sends to the relay.
-my $directory = File::Temp->newdir;
-sub write_file ($name, $text) {
-    open my $out, '>', "$directory/$name" or die "$name: $!\n";
-    print {$out} $text;
-    close $out or die "$name: $!\n";
-    return "$directory/$name";
-}
-my $profile = join "\n", 'method = TLSv1.2+', 'verify_certificate = yes', 'require_certificate = yes',
-    'certificate = ' . $them->chain, 'private_key = ' . $them->key, 'ca_list = ' . $ca->certificate, '';
-write_file('tls.cfg', "[server:default]\n$profile\n[client:default]\n$profile");
-my $configuration = write_file('kamailio.cfg', <<"END");
-#!KAMAILIO
-log_stderror=yes
-children=1
-tcp_children=1
-auto_aliases=no
-enable_tls=yes
-dns=no
-rev_dns=no
-listen=udp:$partner:5060
-listen=tls:$partner:5061
-mpath="$modules/"
-loadmodule "tls.so"
-loadmodule "sl.so"
-loadmodule "tm.so"
-loadmodule "pv.so"
-loadmodule "textops.so"
-modparam("tls", "config", "$directory/tls.cfg")
+my $kamailio = Trelay::Kamailio->start(host => $partner, certificate => $them, authority => $ca, script => <<"END");
 request_route {
     if (\$pr == "udp") {
         \$du = "sip:$relay:5061;transport=tls";
@@ -62,9 +34,6 @@ request_route {
     exit;
 }
 END
-my $kamailio = Trelay::Process->start(name => 'kamailio', directory => "$directory",
-    command => [ $KAMAILIO, '-DD', '-E', '-f', $configuration, '-P', "$directory/pid", '-Y', "$directory", '-m', 64, '-M', 8 ]);
-$kamailio->wait_for_socket("$partner:5061");
 
 $edge->apply($edge->trust_sql('fed', $ca) . $edge->certificate_sql('us', $us) . <<"END");
 INSERT INTO trelay.outbound_policy (name, domain, level, trust_set, certificate, next_hop) VALUES

@@ -86,6 +86,15 @@ static enum reason verdict_defect(const struct requirement_key *key, const struc
     return proof_defect(key, verdict, now);
 }
 
+/* The deadline is that of the request it was opened for; another may want a younger one, or its proof anew sooner. */
+static bool is_too_old(const struct requirement_terms *terms, const struct connection_view *connection, int64_t now)
+{
+    if (now >= connection->deadline)
+        return true;
+    return terms->max_age_s != 0 && now >= connection->opened_at &&
+        (uint64_t)now - (uint64_t)connection->opened_at >= terms->max_age_s;
+}
+
 enum reason decide_may_send(const struct requirement *requirement, const struct connection_key *key,
     const struct connection_view *connection, int64_t now)
 {
@@ -93,7 +102,7 @@ enum reason decide_may_send(const struct requirement *requirement, const struct 
         return REASON_CONNECTION_LOST;
     if (connection->key == NULL || !connection_key_equal(key, connection->key))
         return REASON_VERDICT_STALE;
-    if (now >= connection->deadline)
+    if (is_too_old(&requirement->terms, connection, now))
         return REASON_CONNECTION_LOST;
     return verdict_defect(&requirement->key, connection->verdict, now);
 }
@@ -206,7 +215,7 @@ static enum upgrade_obstacle obstacle_of(const struct question *question, const 
     const struct verdict *verdict = connection->verdict;
     struct requirement_key own;
     if (connection->state != CONNECTION_READY || connection->handle.generation == 0 || connection->is_exclusive ||
-        question->now >= connection->deadline)
+        is_too_old(&question->requirement->terms, connection, question->now))
         return UPGRADE_NOT_READY;
     if (verdict == NULL || verdict->result != VERDICT_NOT_TAKEN || verdict->level != LEVEL_ENCRYPT)
         return UPGRADE_NOT_UNVERIFIED;

@@ -65,7 +65,8 @@ struct connection_view {
     enum connection_state state;
     const struct connection_key *key; /* frozen when it was dialled (INV-4) */
     const struct verdict *verdict; /* NULL: none was taken, as on plain TCP and before READY */
-    int64_t deadline;  /* seconds since the epoch: hard end (INV-37); INT64_MAX: none */
+    int64_t opened_at; /* seconds since the epoch */
+    int64_t deadline;  /* likewise: hard end (INV-37); INT64_MAX: none */
     uint32_t waiters;  /* requests behind its handshake, or queued on it unsent */
     uint32_t in_flight; /* requests sent that have no final response */
     bool is_exclusive; /* opened for a no-conn-reuse request: nobody else's */

@@ -150,7 +150,8 @@ void flow_pool_back_off(struct flow_pool *pool, const struct connection_key *key
 static struct connection_view view_of(const struct flow *flow)
 {
     return (struct connection_view){ .handle = flow->handle, .state = flow->state, .key = flow->key,
-        .verdict = flow->facts != NULL ? &flow->facts->verdict : NULL, .deadline = flow->deadline,
+        .verdict = flow->facts != NULL ? &flow->facts->verdict : NULL, .opened_at = flow->opened_at,
+        .deadline = flow->deadline,
         .waiters = flow->waiter_count, .is_exclusive = flow->is_exclusive, .is_full_handshake = true,
         .meets_floor = false };
 }

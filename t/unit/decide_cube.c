@@ -40,7 +40,8 @@ static const struct table_column decide_columns[DECIDE_COLUMNS] = {
     [REUSE] = { "REUSE", YES_NO },
     [CONNECT] = { "CONNECT", YES_NO },
     [STATE] = { "STATE", { "ready", "dialing", "handshaking", "verifying", "draining", "dead", "unset", "none" } },
-    [FLAW] = { "FLAW", { "fine", "key", "handle", "owned", "deadline", "verdict", "missing-verdict", "missing-key" } },
+    [FLAW] = { "FLAW", { "fine", "key", "handle", "owned", "deadline", "age", "verdict", "missing-verdict",
+                            "missing-key" } },
     [WAITERS] = { "WAITERS", { "few", "many" } },
     [UPGRADABLE] = { "UPGRADABLE", YES_NO },
     [BACKOFF] = { "BACKOFF", YES_NO },
@@ -58,6 +59,8 @@ static void spoil(struct connection_view *connection, const char *flaw, const st
         connection->is_exclusive = true;
     else if (strcmp(flaw, "deadline") == 0)
         connection->deadline = FIXTURE_NOW;
+    else if (strcmp(flaw, "age") == 0)
+        connection->opened_at = FIXTURE_NOW - 100;
     else if (strcmp(flaw, "verdict") == 0)
         verdict->result = VERDICT_REFUSED;
     else if (strcmp(flaw, "missing-verdict") == 0)
@@ -73,6 +76,7 @@ static void decide_one(const unsigned *values, char *outcome, size_t outcome_siz
     struct requirement requirement = fixture_requirement(levels[values[REQUEST]]), other = requirement;
     requirement.terms.may_reuse = is_yes(values[REUSE]);
     requirement.terms.may_connect = is_yes(values[CONNECT]);
+    requirement.terms.max_age_s = 100;
     struct connection_key key = fixture_key_of(&requirement);
     /* A key of equal hash and length: what tells them apart is the full comparison. */
     other.key.destination.port++;
@@ -118,7 +122,7 @@ static const struct table_column upgrade_columns[UPGRADE_COLUMNS] = {
     [UP_WANTED] = { "WANTED", YES_NO },
     [UP_CAPABLE] = { "CAPABLE", YES_NO },
     [UP_STATE] = { "STATE", { "ready", "dialing", "handshaking", "verifying", "draining", "dead", "unset", "none" } },
-    [UP_FLAW] = { "FLAW", { "fine", "handle", "owned", "deadline" } },
+    [UP_FLAW] = { "FLAW", { "fine", "handle", "owned", "deadline", "age" } },
     [UP_VERDICT] = { "VERDICT", { "not-taken", "proven", "refused", "unset", "missing", "level" } },
     [UP_KEY] = { "KEY", { "weaker", "port", "transport", "sni", "no-sni", "certificate", "isolation", "local", "floor",
                             "verified", "missing", "garbage" } },
@@ -169,6 +173,7 @@ static void upgrade_one(const unsigned *values, char *outcome, size_t outcome_si
     const char *change = upgrade_columns[UP_KEY].values[values[UP_KEY]];
     requirement.terms.may_reuse = is_yes(values[UP_REUSE]);
     requirement.terms.may_upgrade = is_yes(values[UP_WANTED]);
+    requirement.terms.max_age_s = 100;
     change_key(&weak, change);
     struct connection_key key = fixture_key_of(&requirement), weak_key = fixture_key_of(&weak);
     if (strcmp(change, "garbage") == 0)
@@ -210,7 +215,7 @@ enum { SEND_REQUEST, SEND_STATE, SEND_FLAW, SEND_RESULT, SEND_LEVEL, SEND_TRUST,
 static const struct table_column send_columns[SEND_COLUMNS] = {
     [SEND_REQUEST] = { "REQUEST", { "plain", "encrypt", "chain", "domain", "pinned" } },
     [SEND_STATE] = { "STATE", { "ready", "dialing", "handshaking", "verifying", "draining", "dead", "unset" } },
-    [SEND_FLAW] = { "FLAW", { "fine", "key", "handle", "owned", "deadline", "missing-verdict", "missing-key" } },
+    [SEND_FLAW] = { "FLAW", { "fine", "key", "handle", "owned", "deadline", "age", "missing-verdict", "missing-key" } },
     [SEND_RESULT] = { "RESULT", { "as-asked", "proven", "not-taken", "refused", "refused-unsaid", "unset" } },
     [SEND_LEVEL] = { "LEVEL", { "same", "lower", "higher" } },
     [SEND_TRUST] = { "TRUST", { "same", "other" } },
@@ -256,6 +261,7 @@ static void send_one(const unsigned *values, char *outcome, size_t outcome_size)
     struct requirement requirement = fixture_requirement(is_pinned ? LEVEL_CHAIN : levels[values[SEND_REQUEST]]);
     if (is_pinned)
         requirement.key.trust = (struct optional_digest){ .is_set = false };
+    requirement.terms.max_age_s = 100;
     struct verdict verdict = fixture_verdict(&requirement.key);
     change_judgement(&requirement.key, &verdict, values);
     struct requirement other = requirement;

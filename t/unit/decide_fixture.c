@@ -50,8 +50,8 @@ struct connection_view fixture_connection(uint64_t generation, const struct conn
     const struct verdict *verdict)
 {
     return (struct connection_view){ .handle = { .worker = 1, .slot = 2, .generation = generation },
-        .state = CONNECTION_READY, .key = key, .verdict = verdict, .deadline = FIXTURE_NOW + 500,
-        .is_full_handshake = true, .meets_floor = true };
+        .state = CONNECTION_READY, .key = key, .verdict = verdict, .opened_at = FIXTURE_NOW - 60,
+        .deadline = FIXTURE_NOW + 500, .is_full_handshake = true, .meets_floor = true };
 }
 
 struct connection_key fixture_key_of(const struct requirement *requirement)

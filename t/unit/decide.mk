@@ -22,3 +22,13 @@ check_PROGRAMS += t/153-decide-use-and-explain.t
 t_153_decide_use_and_explain_t_SOURCES = t/unit/decide_use.c $(DECIDE_FIXTURE)
 t_153_decide_use_and_explain_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_153_decide_use_and_explain_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/154-decide-agrees-with-the-rules.t
+t_154_decide_agrees_with_the_rules_t_SOURCES = t/unit/decide_rules.c $(DECIDE_FIXTURE)
+t_154_decide_agrees_with_the_rules_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_154_decide_agrees_with_the_rules_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/155-decide-every-flag-with-every-row.t
+t_155_decide_every_flag_with_every_row_t_SOURCES = t/unit/decide_flags.c $(DECIDE_FIXTURE)
+t_155_decide_every_flag_with_every_row_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_155_decide_every_flag_with_every_row_t_LDADD = $(PURE_TEST_LIBS)

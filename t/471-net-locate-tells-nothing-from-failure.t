@@ -119,9 +119,52 @@ sub odd_server ($rcode_of) {
     POSIX::_exit(0);
 }
 
+# A server that says ANSWERS for each question, which is given with its header's id and flags; UDP alone.
+sub saying ($answers) {
+    my $socket = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Proto => 'udp') or die "socket: $!\n";
+    my $pid = fork // die "fork: $!\n";
+    return ('127.0.0.1:' . $socket->sockport, $pid) if $pid;
+    while (defined $socket->recv(my $message, 65535)) {
+        my $end = index($message, "\0", 12) + 5;
+        $socket->send($_) for $answers->(unpack('n', $message), substr($message, 12, $end - 12));
+    }
+    POSIX::_exit(0);
+}
+
+my ($tls, $udp, $srv) = ('none tls=192.0.2.77:5061', 'none udp=192.0.2.77:5060', 'none udp=192.0.2.77:5070');
+my $at = sub ($last) { return pack 'nnnNnC4', 0xc00c, 1, 1, 60, 4, 192, 0, 2, $last };
+my $good = sub ($id, $asked, $last = 77) { return pack('nnnnnn', $id, 0x8180, 1, 1, 0, 0) . $asked . $at->($last) };
+my $evil = pack('C/aC/aC', 'evil', 'example', 0) . pack 'nn', 1, 1;
+for my $case (
+    # What is not an answer to the question is no answer: the right one comes behind it.
+    [ 'an answer of another number', $tls, sub ($id, $asked) { return map { $good->(@$_) } [ $id ^ 1, $asked, 66 ], [ $id, $asked ] } ],
+    [ 'an answer to another question', $tls,
+        sub ($id, $asked) { return ($good->($id, $evil, 66), $good->($id, $asked)) } ],
+    [ 'a question instead of an answer', 'dns-failed', sub ($id, $asked) { return pack('nnnnnn', $id, 0x0100, 1, 0, 0, 0) . $asked } ],
+    # What cannot be read says nothing, and least of all that there is nothing.
+    [ 'an answer cut off', 'dns-failed', sub ($id, $asked) { return substr $good->($id, $asked), 0, -3 } ],
+    [ 'more records announced than there are', 'dns-failed',
+        sub ($id, $asked) { return pack('nnnnnn', $id, 0x8180, 1, 9, 0, 0) . $asked . $at->(77) } ],
+    [ 'a name that points at itself', 'dns-failed', sub ($id, $asked) {
+        my $here = 0xc000 | 12 + length $asked;
+        return pack('nnnnnn', $id, 0x8180, 1, 1, 0, 0) . $asked . pack('nnnNnC4', $here, 1, 1, 60, 4, 192, 0, 2, 66);
+    } ],
+    [ 'an address of three bytes', 'dns-failed', sub ($id, $asked) {
+        return pack('nnnnnn', $id, 0x8180, 1, 1, 0, 0) . $asked . pack 'nnnNnC3', 0xc00c, 1, 1, 60, 3, 192, 0, 2;
+    } ],
+    [ 'a large answer, and no TCP', 'dns-failed',
+        sub ($id, $asked) { return pack('nnnnnn', $id, 0x8380, 1, 0, 0, 0) . $asked } ],
+) {
+    my ($what, $expected, $answers) = @$case;
+    my ($address, $pid) = saying($answers);
+    is_deeply([ map { s/ \(.*//r } run([ $address, 300, 1 ], 'locate a.example 5061 sips - tls 4', 'go') ], [$expected],
+        $what);
+    kill 'KILL', $pid;
+    waitpid $pid, 0;
+}
+
 # Questions that fail => what is found for a.example, with TLS required and with anything allowed, and for b.example,
 # which has SRV records for UDP.
-my ($tls, $udp, $srv) = ('none tls=192.0.2.77:5061', 'none udp=192.0.2.77:5060', 'none udp=192.0.2.77:5070');
 for my $case (
     [ 'NAPTR fails',         qr/^NAPTR/,          $tls,         'dns-failed', 'dns-failed' ],
     [ 'SRV of TLS fails',    qr/^SRV _sips/,      'dns-failed', 'dns-failed', 'dns-failed' ],

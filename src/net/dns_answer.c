@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HEADER_SIZE = 12 };
+
 int dns_answer_type(enum resolver_type type)
 {
     switch (type) {
@@ -124,31 +126,42 @@ static const unsigned char *skip_name(const unsigned char *at, const unsigned ch
     return bytes + length - at >= taken + size ? at + taken : NULL;
 }
 
-/* c-ares gives no TTL for SRV and NAPTR, and none of aliases on the way. */
-static uint32_t shortest_ttl(const unsigned char *bytes, int length)
+struct survey {
+    uint32_t of_type;  /* records of the type that was asked for */
+    uint32_t shortest; /* TTL of all, aliases on the way included */
+};
+
+/* c-ares gives no TTL for SRV and NAPTR, and none of aliases on the way; and it passes over records that it cannot
+ * read. What is not as it should be ends the survey, with a TTL of 0. */
+static struct survey survey(int type, const unsigned char *bytes, int length)
 {
-    enum { HEADER = 12, QUESTION = 4, RECORD = 10 };
-    uint32_t shortest = UINT32_MAX;
-    if (length < HEADER)
-        return 0;
-    uint32_t questions = number16(bytes + 4), answers = number16(bytes + 6);
-    const unsigned char *at = bytes + HEADER;
+    enum { QUESTION = 4, RECORD = 10 };
+    struct survey result = { 0 };
+    uint32_t questions = number16(bytes + 4), answers = number16(bytes + 6), shortest = UINT32_MAX;
+    const unsigned char *at = bytes + HEADER_SIZE;
     for (uint32_t i = 0; i < questions; i++) {
         if ((at = skip_name(at, bytes, length, QUESTION)) == NULL)
-            return 0;
+            return result;
         at += QUESTION;
     }
     for (uint32_t i = 0; i < answers; i++) {
         if ((at = skip_name(at, bytes, length, RECORD)) == NULL)
-            return 0;
+            return result;
         uint32_t ttl = number16(at + 4) << 16 | number16(at + 6);
         if (ttl > INT32_MAX)
             ttl = 0; /* RFC 2181 section 8 */
         if (ttl < shortest)
             shortest = ttl;
+        result.of_type += number16(at) == (uint32_t)type;
         at += RECORD + number16(at + 8);
     }
-    return answers > 0 ? shortest : 0;
+    result.shortest = answers > 0 ? shortest : 0;
+    return result;
+}
+
+bool dns_answer_is_response(const unsigned char *bytes, int length)
+{
+    return bytes != NULL && length >= HEADER_SIZE && (bytes[2] & 0x80) != 0;
 }
 
 static int read_records(enum resolver_type type, const unsigned char *bytes, int length, struct dns_answer *answer)
@@ -180,11 +193,17 @@ int dns_answer_read(enum resolver_type type, const unsigned char *bytes, int len
     if (answer.records == NULL)
         return ERROR_MEMORY;
     int rc = read_records(type, bytes, length, &answer);
+    struct survey found = { 0 };
+    if (rc == 0)
+        found = survey(dns_answer_type(type), bytes, length);
+    /* Records that are there and cannot be read are not "there are none". */
+    if (rc == 0 && answer.count == 0 && found.of_type > 0)
+        rc = ERROR_SYNTAX;
     if (rc != 0) {
         free(answer.records);
         return rc;
     }
-    answer.ttl_s = shortest_ttl(bytes, length);
+    answer.ttl_s = found.shortest;
     /* Kept in the cache: no larger than needed. */
     void *fitting = answer.count > 0 ? realloc(answer.records, answer.count * record_size(type)) : NULL;
     if (fitting != NULL)

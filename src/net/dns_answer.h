@@ -9,10 +9,12 @@
 #include "base/attributes.h"
 #include "net/resolver.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-enum { DNS_ANSWER_MAX = 32 };
+/* Beyond it records are left out as they come, whatever their priority: more than anybody has. */
+enum { DNS_ANSWER_MAX = 256 };
 
 struct dns_answer {
     size_t count;
@@ -20,8 +22,11 @@ struct dns_answer {
     uint32_t ttl_s;
 };
 
-/* 0, also with no records at all (ERROR_NOT_FOUND is not used: count says it); ERROR_SYNTAX: malformed; or
- * ERROR_MEMORY. */
+/* Whether it can be one at all: to c-ares a question that comes back is an answer without records. */
+bool dns_answer_is_response(const unsigned char *bytes, int length);
+
+/* BYTES are a response. 0, also with no records at all (ERROR_NOT_FOUND is not used: count says it); ERROR_SYNTAX:
+ * malformed; or ERROR_MEMORY. */
 int dns_answer_read(enum resolver_type type, const unsigned char *bytes, int length, struct dns_answer *answer_r)
     MUST_CHECK;
 

@@ -171,6 +171,9 @@ static uint64_t read_answer(struct resolver_entry *entry, int status, const unsi
 {
     const struct resolver_settings *settings = &entry->resolver->settings;
     struct dns_answer found = { 0 };
+    bool is_answered = status == ARES_SUCCESS || status == ARES_ENODATA || status == ARES_ENOTFOUND;
+    if (is_answered && !dns_answer_is_response(bytes, length))
+        status = ARES_EBADRESP;
     if (status == ARES_SUCCESS) {
         int rc = dns_answer_read(entry->answer.type, bytes, length, &found);
         status = rc == 0 ? ARES_SUCCESS : rc == ERROR_MEMORY ? ARES_ENOMEM : ARES_EBADRESP;

@@ -3,7 +3,9 @@
  *   net-locate SERVERS TIMEOUT_MS TRIES [TTL_MAX_S [CACHE_ENTRIES]]
  * Lines: "locate HOST PORT sip|sips udp|tcp|tls|- ALLOWED FAMILIES" collects a question (ALLOWED: udp+tcp+tls;
  * FAMILIES: 46, 64, 4, 6); "cancel ..." the same, but it is cancelled at once; "go" asks all at the same time and
- * prints a line for each; "counters"; "forget". Random numbers are always the lowest.
+ * prints a line for each; "counters"; "forget". "tally TIMES SEED HOST PORT ..." locates the same TIMES times, one
+ * after the other, and prints how often each target came first. Random numbers are the lowest but in a tally, where
+ * they are those of the seed.
  */
 #include "base/attributes.h"
 #include "base/integer.h"
@@ -13,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUESTIONS_MAX = 16, WORDS_MAX = 8, LINE_SIZE = 1024 };
+enum { QUESTIONS_MAX = 16, KINDS_MAX = 64, WORDS_MAX = 9, LINE_SIZE = 1024 };
 
 struct desk;
 
@@ -32,13 +34,17 @@ struct desk {
     struct inquiry inquiries[QUESTIONS_MAX];
     size_t count;
     size_t answered;
+    uint64_t seed; /* 0: no drawing */
 };
 
-static uint32_t lowest(void *arg, uint32_t bound)
+/* xorshift: the same numbers on every machine. */
+static uint32_t draw(void *arg, uint32_t bound)
 {
-    (void)arg;
-    (void)bound;
-    return 0;
+    struct desk *desk = arg;
+    desk->seed ^= desk->seed << 13;
+    desk->seed ^= desk->seed >> 7;
+    desk->seed ^= desk->seed << 17;
+    return (uint32_t)(desk->seed >> 16) % bound; /* of seed 0 always 0 */
 }
 
 static void fail(const char *what, const char *why)
@@ -118,7 +124,7 @@ static void print(const struct locate_result *result)
     printf("\n");
 }
 
-static void go(struct desk *desk)
+static void ask_all(struct desk *desk)
 {
     size_t expected = 0;
     desk->answered = 0;
@@ -136,10 +142,44 @@ static void go(struct desk *desk)
             locate_cancel(desk->inquiries[i].locate);
     while (desk->answered < expected)
         loop_turn(desk->loop, true);
+}
+
+static void go(struct desk *desk)
+{
+    ask_all(desk);
     for (size_t i = 0; i < desk->count; i++)
         if (!desk->inquiries[i].is_cancelled)
             print(&desk->inquiries[i].result);
     desk->count = 0;
+}
+
+static void tally(struct desk *desk, const struct slice *words)
+{
+    struct locate_target firsts[KINDS_MAX];
+    unsigned counts[KINDS_MAX] = { 0 };
+    size_t kinds = 0;
+    char text[ADDRESS_TEXT_SIZE];
+    desk->seed = number_of(words[2]);
+    for (uint32_t times = number_of(words[1]); times > 0; times--) {
+        collect(desk, words + 2, false);
+        ask_all(desk);
+        const struct locate_result *result = &desk->inquiries[0].result;
+        desk->count = 0;
+        if (result->count == 0)
+            fail("tally", reason_word(result->reason));
+        size_t i = 0;
+        while (i < kinds && !endpoint_equal(&firsts[i].endpoint, &result->targets[0].endpoint))
+            i++;
+        if (i == KINDS_MAX)
+            fail("tally", "too many targets");
+        if (i == kinds)
+            firsts[kinds++] = result->targets[0];
+        counts[i]++;
+    }
+    desk->seed = 0;
+    for (size_t i = 0; i < kinds; i++)
+        printf("%s%s=%u", i > 0 ? " " : "", endpoint_print(&firsts[i].endpoint, text), counts[i]);
+    printf("\n");
 }
 
 static void obey(struct desk *desk, struct slice line)
@@ -154,6 +194,8 @@ static void obey(struct desk *desk, struct slice line)
     bool is_cancelled = count == 7 && slice_equal(words[0], SLICE_LITERAL("cancel"));
     if (count == 7 && (is_cancelled || slice_equal(words[0], SLICE_LITERAL("locate")))) {
         collect(desk, words, is_cancelled);
+    } else if (count == 9 && slice_equal(words[0], SLICE_LITERAL("tally"))) {
+        tally(desk, words);
     } else if (count == 1 && slice_equal(words[0], SLICE_LITERAL("go"))) {
         go(desk);
     } else if (count == 1 && slice_equal(words[0], SLICE_LITERAL("forget"))) {
@@ -178,7 +220,8 @@ int main(int argc, char **argv)
     const struct resolver_settings settings = { .servers = argv[1],
         .timeout_ms = number_of(slice_of_string(argv[2])), .tries = number_of(slice_of_string(argv[3])),
         .ttl_max_s = argc > 4 ? number_of(slice_of_string(argv[4])) : 0,
-        .cache_entries = argc > 5 ? number_of(slice_of_string(argv[5])) : 0, .random = lowest };
+        .cache_entries = argc > 5 ? number_of(slice_of_string(argv[5])) : 0, .random = draw,
+        .random_arg = &desk };
     if (loop_new(&desk.loop, &why) != 0 || resolver_new(desk.loop, &settings, &desk.resolver, &why) != 0)
         fail("start", why.text);
     while (fgets(line, sizeof(line), stdin) != NULL)

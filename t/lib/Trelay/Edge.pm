@@ -36,8 +36,8 @@ accounting {
     flush = 10
 }
 dns {
-    servers = "127.0.0.1:9"
-    timeout = 50
+    servers = "@NAMES@"
+    timeout = @NAMES_TIMEOUT@
     tries = 1
 }
 listener "inside" {
@@ -57,7 +57,8 @@ INSERT INTO trelay.peer (name, address, action) VALUES ('phone', '@PHONE@/32', '
 INSERT INTO trelay.outbound_policy (name, address, level) VALUES ('phone', '@PHONE@/32', 'none');
 END
 
-# Options: workers (1), configuration (text that is added), rows (SQL before the start), pki.
+# Options: workers (1), configuration (text that is added), rows (SQL before the start), pki; names (name servers, as
+# Trelay::NameServer's address; default: one that is not there) and names_timeout (milliseconds, 50).
 sub start ($class, %options) {
     my $self = bless {
         pki      => $options{pki} // Trelay::PKI->new,
@@ -65,7 +66,8 @@ sub start ($class, %options) {
         phone    => Trelay::SIP::UDP->new(host => own_address(1)),
     }, $class;
     my $rows = $ROWS . ($options{rows} // '');
-    my %value = (RELAY => own_address(0), PHONE => own_address(1), WORKERS => $options{workers} // 1);
+    my %value = (RELAY => own_address(0), PHONE => own_address(1), WORKERS => $options{workers} // 1,
+        NAMES => $options{names} // '127.0.0.1:9', NAMES_TIMEOUT => $options{names_timeout} // 50);
     $rows =~ s/\@([A-Z]+)\@/$value{$1}/g;
     $self->{postgres}->run($rows);
     $self->{daemon} = Trelay::Daemon->start(

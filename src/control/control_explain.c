@@ -8,6 +8,7 @@
 #include "net/locate.h"
 #include "pkix/digest.h"
 #include "policy/name.h"
+#include "relay/next_hop.h"
 #include "sip/uri.h"
 
 #include <stdlib.h>
@@ -79,6 +80,14 @@ static void say_key(struct explanation *explanation)
     buffer_free(&text);
 }
 
+/* The request is of the scheme that the destination has. */
+static struct next_hop next_hop_of(const struct explanation *explanation, const struct outbound_policy *row)
+{
+    return (struct next_hop){ .uri = &explanation->uri, .domain = explanation->next_hop_domain,
+        .is_sips_request = explanation->uri.scheme == SIP_URI_SIPS, .row = row, .flags = &explanation->flags,
+        .families = control_client_environment(explanation->client)->settings->dns_families };
+}
+
 static void explain_target(struct explanation *explanation, const struct locate_target *target)
 {
     const struct control_environment *environment = control_client_environment(explanation->client);
@@ -98,6 +107,12 @@ static void explain_target(struct explanation *explanation, const struct locate_
             return;
         }
         say(explanation, "policy", explanation->row->name);
+        const struct next_hop hop = next_hop_of(explanation, explanation->row);
+        reason = next_hop_check_scheme(&hop, &why);
+        if (reason != REASON_NONE) {
+            refuse(explanation, reason, why.text);
+            return;
+        }
     }
     struct requirement_target wanted = { .transport = target->transport, .endpoint = target->endpoint,
         .next_hop_domain = explanation->next_hop_domain[0] != '\0' ? explanation->next_hop_domain : NULL };
@@ -130,49 +145,25 @@ static void on_located(void *arg, const struct locate_result *result)
         explain_target(explanation, &result->targets[0]);
 }
 
-static bool needs_tls(const struct explanation *explanation)
-{
-    return (explanation->row != NULL && level_needs_tls(explanation->row->level)) ||
-        explanation->uri.scheme == SIP_URI_SIPS ||
-        flags_have(&explanation->flags, T_RELAY_TLS | T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST);
-}
-
-static enum transport uri_transport(const struct explanation *explanation)
-{
-    if (needs_tls(explanation) || explanation->uri.transport == SIP_TRANSPORT_TLS)
-        return TRANSPORT_TLS;
-    return explanation->uri.transport == SIP_TRANSPORT_TCP   ? TRANSPORT_TCP
-        : explanation->uri.transport == SIP_TRANSPORT_UDP ? TRANSPORT_UDP
-                                                           : TRANSPORT_UNSET;
-}
-
 static void locate(struct explanation *explanation)
 {
     const struct control_environment *environment = control_client_environment(explanation->client);
-    const struct sip_uri *uri = &explanation->uri;
-    struct locate_target fixed = { .transport = uri_transport(explanation) };
-    if (fixed.transport == TRANSPORT_UNSET)
-        fixed.transport = TRANSPORT_UDP;
-    if (explanation->row != NULL && explanation->row->next_hop_count > 0) {
-        fixed.endpoint = explanation->row->next_hops[0];
-        explain_target(explanation, &fixed);
-        return;
-    }
-    if (uri->host.kind == SIP_HOST_V4 || uri->host.kind == SIP_HOST_V6) {
-        uint16_t port = uri->port != 0 ? uri->port : fixed.transport == TRANSPORT_TLS ? 5061 : 5060;
-        fixed.endpoint = (struct endpoint){ .address = uri->host.address, .port = port };
-        explain_target(explanation, &fixed);
-        return;
-    }
+    const struct next_hop hop = next_hop_of(explanation, explanation->row);
+    struct why why = WHY_NONE;
+    struct locate_target *targets = NULL;
+    struct locate_question question;
     struct locate *handle;
-    struct locate_question question = { .host = slice_of_string(explanation->next_hop_domain), .port = uri->port,
-        .is_sips = uri->scheme == SIP_URI_SIPS, .transport = uri_transport(explanation),
-        .allowed =
-            needs_tls(explanation) ? TRANSPORT_BIT_TLS : TRANSPORT_BIT_UDP | TRANSPORT_BIT_TCP | TRANSPORT_BIT_TLS };
-    if (question.transport == TRANSPORT_TLS && explanation->uri.transport != SIP_TRANSPORT_TLS)
-        question.transport = TRANSPORT_UNSET;
-    if (locate_start(environment->resolver, &question, on_located, explanation, &handle) != 0)
+    size_t count = 0;
+    enum reason reason = next_hop_check_scheme(&hop, &why);
+    if (reason == REASON_NONE)
+        reason = next_hop_targets(&hop, &targets, &count, &question);
+    if (reason != REASON_NONE)
+        refuse(explanation, reason, why.text);
+    else if (count > 0)
+        explain_target(explanation, &targets[0]);
+    else if (locate_start(environment->resolver, &question, on_located, explanation, &handle) != 0)
         refuse(explanation, REASON_NO_MEMORY, NULL);
+    free(targets);
 }
 
 static const char *field(json_t *question, const char *name)

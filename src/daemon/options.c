@@ -5,6 +5,7 @@
 #include "daemon/options.h"
 
 #include "base/error.h"
+#include "net/locate.h"
 #include "policy/name.h"
 
 #include <confuse.h>
@@ -251,6 +252,31 @@ static int read_texts(cfg_t *file, struct options *options, struct why *why)
     return 0;
 }
 
+/* "auto": what the node itself listens on. Whoever could not reach us need not be reached. */
+static unsigned families_of_listeners(const struct relay_settings *relay)
+{
+    unsigned families = 0;
+    for (size_t i = 0; i < relay->listener_count; i++)
+        families |= relay->listeners[i].endpoint.address.family == ADDRESS_V4 ? LOCATE_V4 : LOCATE_V6;
+    return families;
+}
+
+static int read_families(cfg_t *file, struct relay_settings *relay, struct why *why)
+{
+    static const struct {
+        const char *word;
+        unsigned families;
+    } rows[] = { { "4", LOCATE_V4 }, { "6", LOCATE_V6 }, { "46", LOCATE_V4 | LOCATE_V6 },
+        { "64", LOCATE_V4 | LOCATE_V6 | LOCATE_V6_FIRST } };
+    cfg_t *section = cfg_getsec(file, "dns");
+    const char *word = cfg_getstr(section, "families");
+    relay->dns_families = strcmp(word, "auto") == 0 ? families_of_listeners(relay) : 0;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        if (strcmp(word, rows[i].word) == 0)
+            relay->dns_families = rows[i].families;
+    return relay->dns_families != 0 ? 0 : at(why, section, "dns.families must be auto, 4, 6, 46 or 64", word);
+}
+
 static int read_lookup(cfg_t *file, struct options *options, struct why *why)
 {
     const char *text = cfg_getstr(file, "lookup");
@@ -269,6 +295,8 @@ static int read_all(cfg_t *file, struct options *options, struct why *why)
         rc = read_log(file, options, why);
     if (rc == 0)
         rc = read_listeners(file, &options->relay, why);
+    if (rc == 0)
+        rc = read_families(file, &options->relay, why);
     if (rc == 0)
         rc = read_aliases(file, &options->relay, why);
     if (rc == 0)
@@ -307,7 +335,8 @@ static cfg_t *grammar_new(void)
         CFG_STR("mode", "0660", CFGF_NONE) };
     cfg_opt_t log[SECTION_OPTIONS_MAX] = { CFG_STR("level", "info", CFGF_NONE),
         CFG_STR("target", "stderr", CFGF_NONE) };
-    cfg_opt_t dns[SECTION_OPTIONS_MAX] = { CFG_STR("servers", "", CFGF_NONE) };
+    cfg_opt_t dns[SECTION_OPTIONS_MAX] = { CFG_STR("servers", "", CFGF_NONE),
+        CFG_STR("families", "auto", CFGF_NONE) };
     cfg_opt_t listener[] = { CFG_STR("transport", NULL, CFGF_NODEFAULT), CFG_STR("address", NULL, CFGF_NODEFAULT),
         CFG_INT("port", 0, CFGF_NONE), CFG_STR("advertise", NULL, CFGF_NODEFAULT),
         CFG_INT("advertise_port", 0, CFGF_NONE), CFG_END() };
@@ -315,7 +344,7 @@ static cfg_t *grammar_new(void)
     add_numbers(database, 1, "database");
     add_numbers(control, 2, "control");
     add_numbers(log, 2, "log");
-    add_numbers(dns, 1, "dns");
+    add_numbers(dns, 2, "dns");
     add_numbers(accounting, 0, "accounting");
     add_numbers(limits, 0, "limits");
     timers[0] = (cfg_opt_t)CFG_BOOL("test", cfg_false, CFGF_NONE);

@@ -46,6 +46,7 @@ enum { NEXT_HOPS_MAX = 16, PINS_IN_ROW_MAX = 4 };
     X(OUT_IDLE_TIMEOUT, SECONDS_OF("idle_timeout"))              \
     X(OUT_KEEPALIVE, SECONDS_OF("keepalive"))                    \
     X(OUT_UPGRADE, "upgrade")                                    \
+    X(OUT_SCHEME, "scheme")                                      \
     X(OUT_WEAKEN, "weaken")                                      \
     X(OUT_TRUST_FLAG, "trust_flag")                              \
     X(OUT_INITIAL_ONLY, "initial_only")                          \
@@ -342,6 +343,7 @@ static void set_closed_sets(const struct reader *reader, struct outbound_policy 
     policy->tls_min = tls_version_from_name(cell(reader, OUT_TLS_MIN));
     policy->tls_max = tls_version_from_name(cell(reader, OUT_TLS_MAX));
     policy->upgrade = upgrade_from_name(cell(reader, OUT_UPGRADE));
+    policy->scheme = scheme_from_name(cell(reader, OUT_SCHEME));
     policy->weaken = permission_from_name(cell(reader, OUT_WEAKEN));
     policy->trust_flag = permission_from_name(cell(reader, OUT_TRUST_FLAG));
 }

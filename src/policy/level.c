@@ -8,6 +8,7 @@ static const char *const revocation_names[REVOCATION_COUNT] = { REVOCATION_LIST(
 static const char *const eku_mode_names[EKU_COUNT] = { EKU_MODE_LIST(X) };
 static const char *const tls_version_names[TLS_VERSION_COUNT] = { TLS_VERSION_LIST(X) };
 static const char *const upgrade_names[UPGRADE_COUNT] = { UPGRADE_LIST(X) };
+static const char *const scheme_names[SCHEME_COUNT] = { SCHEME_LIST(X) };
 static const char *const permission_names[PERMISSION_COUNT] = { PERMISSION_LIST(X) };
 static const char *const client_auth_names[CLIENT_AUTH_COUNT] = { CLIENT_AUTH_LIST(X) };
 static const char *const peer_action_names[PEER_ACTION_COUNT] = { PEER_ACTION_LIST(X) };
@@ -41,6 +42,7 @@ SET(revocation, revocation, revocation_names)
 SET(eku_mode, eku_mode, eku_mode_names)
 SET(tls_version, tls_version, tls_version_names)
 SET(upgrade, upgrade, upgrade_names)
+SET(scheme, scheme, scheme_names)
 SET(permission, permission, permission_names)
 SET(client_auth, client_auth, client_auth_names)
 SET(peer_action, peer_action, peer_action_names)

@@ -31,6 +31,12 @@
 #define UPGRADE_LIST(X)         \
     X(UPGRADE_NEVER, "never")   \
     X(UPGRADE_IDLE, "idle")
+/* SIP and SIPS Request-URIs, RFC 5630. */
+#define SCHEME_LIST(X)                                                                      \
+    X(SCHEME_ANY, "any")                                                                    \
+    X(SCHEME_CONSISTENT, "consistent") /* any, but a SIPS request has a Contact of SIPS */  \
+    X(SCHEME_SIP, "sip")               /* no SIPS requests */                               \
+    X(SCHEME_SIPS, "sips")             /* no others, and a Contact of SIPS */
 #define PERMISSION_LIST(X)                \
     X(PERMISSION_REFUSED, "refused")      \
     X(PERMISSION_ALLOWED, "allowed")
@@ -48,6 +54,7 @@ enum revocation { REVOCATION_UNSET = 0, REVOCATION_LIST(X) REVOCATION_COUNT };
 enum eku_mode { EKU_UNSET = 0, EKU_MODE_LIST(X) EKU_COUNT };
 enum tls_version { TLS_VERSION_UNSET = 0, TLS_VERSION_LIST(X) TLS_VERSION_COUNT };
 enum upgrade { UPGRADE_UNSET = 0, UPGRADE_LIST(X) UPGRADE_COUNT };
+enum scheme { SCHEME_UNSET = 0, SCHEME_LIST(X) SCHEME_COUNT };
 enum permission { PERMISSION_UNSET = 0, PERMISSION_LIST(X) PERMISSION_COUNT };
 enum client_auth { CLIENT_AUTH_UNSET = 0, CLIENT_AUTH_LIST(X) CLIENT_AUTH_COUNT };
 enum peer_action { PEER_ACTION_UNSET = 0, PEER_ACTION_LIST(X) PEER_ACTION_COUNT };
@@ -59,6 +66,7 @@ const char *revocation_name(enum revocation revocation);
 const char *eku_mode_name(enum eku_mode mode);
 const char *tls_version_name(enum tls_version version);
 const char *upgrade_name(enum upgrade upgrade);
+const char *scheme_name(enum scheme scheme);
 const char *permission_name(enum permission permission);
 const char *client_auth_name(enum client_auth client_auth);
 const char *peer_action_name(enum peer_action action);
@@ -69,6 +77,7 @@ enum revocation revocation_from_name(struct slice name);
 enum eku_mode eku_mode_from_name(struct slice name);
 enum tls_version tls_version_from_name(struct slice name);
 enum upgrade upgrade_from_name(struct slice name);
+enum scheme scheme_from_name(struct slice name);
 enum permission permission_from_name(struct slice name);
 enum client_auth client_auth_from_name(struct slice name);
 enum peer_action peer_action_from_name(struct slice name);

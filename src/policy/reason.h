@@ -30,6 +30,7 @@
     X(REASON_PEER_REFUSED, "peer-refused", 403, "the inbound peer is refused by a peer row")                       \
     X(REASON_PEER_UNKNOWN, "peer-unknown", 403, "no peer row accepts this sender")                                 \
     X(REASON_SIPS_NOT_ALLOWED, "sips-not-allowed", 480, "SIPS cannot be kept to the next hop")                     \
+    X(REASON_SIPS_REQUIRED, "sips-required", 480, "the policy row takes SIPS requests only")                       \
     /* locating and connecting */                                                                                  \
     X(REASON_NO_ADDRESS, "no-address", 500, "the next hop has no address")                                         \
     X(REASON_DNS_FAILED, "dns-failed", 500, "the name service failed")                                             \

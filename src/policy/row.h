@@ -77,6 +77,7 @@ struct outbound_policy {
     const char *ciphers;               /* NULL: the default */
     uint32_t max_age_s, revalidate_every_s, idle_timeout_s, keepalive_s; /* 0: the node's default; none */
     enum upgrade upgrade;
+    enum scheme scheme;
     enum permission weaken, trust_flag;
     bool initial_only, alias, transport_tls_param, reuse;
     const char *via_host, *rr_host; /* NULL: the listener's */

@@ -127,7 +127,7 @@ const char *outbound_defect(struct row_check *check, struct outbound_policy *row
     bool is_complete = IS_SET(row->level, LEVEL_COUNT) && IS_SET(row->eku_mode, EKU_COUNT) &&
         IS_SET(row->crl, REVOCATION_COUNT) && IS_SET(row->ocsp, REVOCATION_COUNT) &&
         IS_SET(row->upgrade, UPGRADE_COUNT) && IS_SET(row->weaken, PERMISSION_COUNT) &&
-        IS_SET(row->trust_flag, PERMISSION_COUNT);
+        IS_SET(row->trust_flag, PERMISSION_COUNT) && IS_SET(row->scheme, SCHEME_COUNT);
     const char *defect = match_defect(row);
     if (defect == NULL && !is_complete)
         defect = UNSET_COLUMN;

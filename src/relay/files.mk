@@ -3,6 +3,7 @@ libedge_a_SOURCES += \
     src/relay/settings.h src/relay/settings.c \
     src/relay/own_uri.h src/relay/own_uri.c \
     src/relay/routing.h src/relay/routing.c \
+    src/relay/next_hop.h src/relay/next_hop.c \
     src/relay/relay.h src/relay/relay.c \
     src/relay/worker.h src/relay/worker.c src/relay/worker_life.h \
     src/relay/hop_table.h src/relay/hop_table.c \

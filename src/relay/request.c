@@ -11,8 +11,18 @@
 
 #include <stdlib.h>
 
+/* What RFC 5630 5.3 has a code of its own for, ahead of ours. */
+static void append_warning_of_scheme(const struct worker *worker, enum reason reason, struct buffer *lines)
+{
+    if (reason == REASON_SIPS_NOT_ALLOWED)
+        buffer_append_format(lines, "Warning: 380 %s \"SIPS Not Allowed\"\r\n", worker->relay->settings->node);
+    else if (reason == REASON_SIPS_REQUIRED)
+        buffer_append_format(lines, "Warning: 381 %s \"SIPS Required\"\r\n", worker->relay->settings->node);
+}
+
 void append_warning(const struct worker *worker, enum reason reason, const char *detail, struct buffer *lines)
 {
+    append_warning_of_scheme(worker, reason, lines);
     buffer_append_format(lines, "Warning: 399 %s \"%s: ", worker->relay->settings->node, reason_word(reason));
     for (const char *at = detail != NULL && detail[0] != '\0' ? detail : reason_text(reason); *at != '\0'; at++) {
         bool is_plain = *at >= ' ' && *at < 0x7f;
@@ -151,6 +161,19 @@ static bool check(struct exchange *exchange)
     return false;
 }
 
+/* A SIPS request has come by TLS and leaves by TLS (RFC 5630 5.3, RFC 3261 26.2.2); REASON_NONE for any other. */
+static enum reason check_sips(const struct exchange *exchange, const char **detail_r)
+{
+    const struct sip_uri *uri = sip_message_uri(exchange->request);
+    if (uri == NULL || uri->scheme != SIP_URI_SIPS)
+        return REASON_NONE;
+    bool is_datagram = uri->transport == SIP_TRANSPORT_UDP;
+    *detail_r = is_datagram ? "there is no SIPS over UDP" : "a SIPS request has to come by TLS";
+    if (is_datagram)
+        return REASON_BAD_REQUEST;
+    return exchange->upstream.transport != TRANSPORT_TLS ? REASON_SIPS_NOT_ALLOWED : REASON_NONE;
+}
+
 static bool is_trusted(const struct worker *worker, const struct endpoint *source)
 {
     const struct relay_settings *settings = worker->relay->settings;
@@ -239,6 +262,12 @@ static void route(struct exchange *exchange)
     struct worker *worker = exchange->worker;
     struct why why = WHY_NONE;
     struct routing routing;
+    const char *detail = NULL;
+    enum reason reason = check_sips(exchange, &detail);
+    if (reason != REASON_NONE) {
+        refuse(exchange, reason_status(reason), reason, detail, SLICE_ABSENT);
+        return;
+    }
     struct routing_source source = { .peer = exchange->peer,
         .is_trusted = is_trusted(worker, &exchange->upstream.source) };
     routing_decide(exchange->request, worker->relay->settings, exchange->snapshot, &source, &routing, &why);
@@ -291,7 +320,9 @@ void worker_forward_ack(struct worker *worker, const struct upstream *upstream, 
     fill_peer_facts(worker, upstream, &facts);
     exchange->peer = policy_peer(exchange->snapshot, &facts);
     const struct peer_rule *peer = exchange->peer;
-    if (peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT && !is_policy_stale(exchange)) {
+    const char *detail = NULL;
+    if (peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT && !is_policy_stale(exchange) &&
+        check_sips(exchange, &detail) == REASON_NONE) {
         struct routing_source source = { .peer = peer, .is_trusted = is_trusted(worker, &upstream->source) };
         routing_decide(ack, worker->relay->settings, exchange->snapshot, &source, &routing, NULL);
         fill_domains(exchange);

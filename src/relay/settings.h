@@ -57,6 +57,7 @@ struct relay_settings {
     char dns_servers[SETTINGS_HOST_SIZE]; /* "" means resolv.conf; else c-ares syntax */
     uint32_t dns_timeout_ms;
     uint32_t dns_tries;
+    unsigned dns_families; /* LOCATE_V4, LOCATE_V6, LOCATE_V6_FIRST: what next hops may be reached by */
 };
 
 void relay_settings_fini(struct relay_settings *settings);

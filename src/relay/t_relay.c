@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "policy/name.h"
+#include "relay/next_hop.h"
 #include "relay/worker.h"
 
 #include <stdlib.h>
@@ -51,34 +52,35 @@ static enum lookup_result look_up(const struct relay_step *step, const struct ad
     return policy_lookup(exchange->snapshot, &query, order, row_r, reason_r);
 }
 
-static enum transport transport_of(enum sip_transport transport)
+static bool is_sips_request(const struct exchange *exchange)
 {
-    switch (transport) {
-    case SIP_TRANSPORT_UDP:
-        return TRANSPORT_UDP;
-    case SIP_TRANSPORT_TCP:
-        return TRANSPORT_TCP;
-    case SIP_TRANSPORT_TLS:
-        return TRANSPORT_TLS;
-    default:
-        return TRANSPORT_UNSET;
-    }
-}
-
-/* RFC 3261 26.2.2: a sips Request-URI has TLS on each hop, whatever the URI of the next hop is. */
-static bool is_sips(const struct relay_step *step)
-{
-    const struct exchange *exchange = step->exchange;
     const struct sip_uri *uri = sip_message_uri(exchange->request);
-    return step->next_hop.scheme == SIP_URI_SIPS || (uri != NULL && uri->scheme == SIP_URI_SIPS) ||
+    return (uri != NULL && uri->scheme == SIP_URI_SIPS) ||
         slice_equal_nocase(slice_first(exchange->request_uri, 5), SLICE_LITERAL("sips:"));
 }
 
-static bool needs_tls(const struct relay_step *step)
+/* RFC 5630 5.3 */
+static bool has_sip_contact(const struct sip_message *request)
 {
-    const uint32_t raising = T_RELAY_TLS | T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST;
-    return (step->row != NULL && level_needs_tls(step->row->level)) || flags_have(flags_of(step), raising) ||
-        is_sips(step);
+    struct sip_values values = sip_values_of(request, SIP_HEADER_CONTACT);
+    struct sip_value value;
+    while (sip_values_next(&values, &value)) {
+        struct sip_name_addr contact;
+        if (sip_name_addr_parse(value.text, &contact) == 0 &&
+            slice_equal_nocase(slice_first(contact.uri, 4), SLICE_LITERAL("sip:")))
+            return true;
+    }
+    return false;
+}
+
+/* ROW: that of the name, of the address, or NULL. */
+static struct next_hop next_hop_of(const struct relay_step *step, const struct outbound_policy *row)
+{
+    const struct exchange *exchange = step->exchange;
+    bool is_sips = is_sips_request(exchange);
+    return (struct next_hop){ .uri = &step->next_hop, .domain = step->next_hop_domain, .is_sips_request = is_sips,
+        .has_sip_contact = is_sips && has_sip_contact(exchange->request), .row = row, .flags = flags_of(step),
+        .families = exchange->worker->relay->settings->dns_families };
 }
 
 /* INV-34: what one target of this request had to prove, no later one may do without, whyever the earlier one failed:
@@ -99,22 +101,6 @@ static enum reason keep_floor(struct relay_step *step, const struct outbound_pol
 
 static void start_transaction(struct relay_step *step);
 
-/* The row's own addresses stand instead of the name service. */
-static bool use_fixed_addresses(struct relay_step *step)
-{
-    size_t count = step->row->next_hop_count;
-    enum transport transport = needs_tls(step) ? TRANSPORT_TLS : transport_of(step->next_hop.transport);
-    step->targets = calloc(count, sizeof(*step->targets));
-    if (step->targets == NULL)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        step->targets[i].transport = transport != TRANSPORT_UNSET ? transport : TRANSPORT_UDP;
-        step->targets[i].endpoint = step->row->next_hops[i];
-    }
-    step->target_count = count;
-    return true;
-}
-
 static void on_located(void *arg, const struct locate_result *result)
 {
     struct relay_step *step = arg;
@@ -134,34 +120,18 @@ static void on_located(void *arg, const struct locate_result *result)
     start_transaction(step);
 }
 
-static void locate(struct relay_step *step)
+static void find_targets(struct relay_step *step)
 {
-    const struct sip_uri *uri = &step->next_hop;
-    struct slice host = step->next_hop_domain[0] != '\0' ? slice_of_string(step->next_hop_domain) : uri->host.text;
-    struct locate_question question = { .host = host, .port = uri->port,
-        .is_sips = uri->scheme == SIP_URI_SIPS, .transport = transport_of(uri->transport),
-        .allowed = needs_tls(step) ? TRANSPORT_BIT_TLS : TRANSPORT_BIT_UDP | TRANSPORT_BIT_TCP | TRANSPORT_BIT_TLS };
-    if (uri->host.kind != SIP_HOST_NAME && uri->host.kind != SIP_HOST_NONE) {
-        /* An address: nothing to ask, and no turn of the loop to wait. */
-        struct locate_target target = { .transport = question.transport,
-            .endpoint = { .address = uri->host.address, .port = uri->port } };
-        if (needs_tls(step))
-            target.transport = TRANSPORT_TLS;
-        else if (target.transport == TRANSPORT_UNSET)
-            target.transport = TRANSPORT_UDP;
-        if (target.endpoint.port == 0)
-            target.endpoint.port = target.transport == TRANSPORT_TLS ? 5061 : 5060;
-        step->targets = malloc(sizeof(*step->targets));
-        if (step->targets == NULL) {
-            fail(step, REASON_NO_MEMORY);
-            return;
-        }
-        step->targets[0] = target;
-        step->target_count = 1;
+    const struct next_hop hop = next_hop_of(step, step->row);
+    struct locate_question question;
+    enum reason reason = next_hop_check_scheme(&hop, &step->why);
+    if (reason == REASON_NONE)
+        reason = next_hop_targets(&hop, &step->targets, &step->target_count, &question);
+    if (reason != REASON_NONE)
+        fail(step, reason);
+    else if (step->target_count > 0)
         start_transaction(step);
-        return;
-    }
-    if (locate_start(step->exchange->worker->resolver, &question, on_located, step, &step->locating) != 0)
+    else if (locate_start(step->exchange->worker->resolver, &question, on_located, step, &step->locating) != 0)
         fail(step, REASON_NO_MEMORY);
 }
 
@@ -172,8 +142,14 @@ void t_relay_start(struct relay_step *step)
     bool is_address = uri->host.kind == SIP_HOST_V4 || uri->host.kind == SIP_HOST_V6;
     /* A name that is none would be no row's: "*.example" would not rule it, but the default row would (INV-14). */
     bool is_nameless = !is_address && step->next_hop_domain[0] == '\0';
-    if (!sip_uri_is_sip(uri) || !slice_is_absent(uri->maddr) || is_nameless) {
+    if (!sip_uri_is_sip(uri) || is_nameless) {
         fail(step, REASON_NO_ADDRESS);
+        return;
+    }
+    if (!slice_is_absent(uri->maddr)) {
+        /* It would go where the domain, which has to be proven, did not say. */
+        (void)why_fail(&step->why, ERROR_REFUSED, "maddr names another host than the domain of the next hop");
+        fail(step, REASON_NO_POLICY);
         return;
     }
     enum lookup_result found = look_up(step, is_address ? &uri->host.address : NULL, &step->row, &reason);
@@ -190,19 +166,12 @@ void t_relay_start(struct relay_step *step)
         fail(step, reason);
         return;
     case LOOKUP_RESULT_HIT:
-        if (step->row->next_hop_count > 0) {
-            if (use_fixed_addresses(step))
-                start_transaction(step);
-            else
-                fail(step, REASON_NO_MEMORY);
-            return;
-        }
         break;
     case LOOKUP_RESULT_NEEDS_ADDRESS:
         step->row = NULL;
         break;
     }
-    locate(step);
+    find_targets(step);
 }
 
 /* What this address needs, from the row that rules it. */
@@ -221,6 +190,10 @@ static enum reason build(struct relay_step *step, struct requirement *requiremen
             return floor;
     }
     step->used_row = row;
+    const struct next_hop hop = next_hop_of(step, row);
+    reason = next_hop_check_scheme(&hop, &step->why);
+    if (reason != REASON_NONE)
+        return reason;
     struct requirement_target target = { .transport = step->target.transport, .endpoint = step->target.endpoint,
         .next_hop_domain = or_null(step->next_hop_domain) };
     struct requirement_defaults defaults = { .max_age_s = settings->max_age_s,

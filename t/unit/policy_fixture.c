@@ -50,8 +50,8 @@ struct outbound_policy fixture_outbound(int64_t id, const char *domain)
 {
     return (struct outbound_policy){ .id = id, .name = domain, .match = MATCH_DOMAIN, .match_name = domain,
         .priority = 100, .level = LEVEL_ENCRYPT, .send_sni = true, .eku_mode = EKU_TLS_ROLE, .crl = REVOCATION_OFF,
-        .ocsp = REVOCATION_OFF, .tls_min = TLS_VERSION_1_2, .upgrade = UPGRADE_IDLE, .weaken = PERMISSION_REFUSED,
-        .trust_flag = PERMISSION_REFUSED, .reuse = true };
+        .ocsp = REVOCATION_OFF, .tls_min = TLS_VERSION_1_2, .upgrade = UPGRADE_IDLE, .scheme = SCHEME_ANY,
+        .weaken = PERMISSION_REFUSED, .trust_flag = PERMISSION_REFUSED, .reuse = true };
 }
 
 struct policy_trust_set fixture_trust_set(const char *name, uint8_t content)

@@ -87,6 +87,7 @@ SPOIL(versions, (row->tls_min = TLS_VERSION_1_3, row->tls_max = TLS_VERSION_1_2)
 SPOIL(upgrade, row->upgrade = UPGRADE_UNSET)
 SPOIL(weaken, row->weaken = PERMISSION_UNSET)
 SPOIL(trust_flag, row->trust_flag = PERMISSION_UNSET)
+SPOIL(scheme, row->scheme = SCHEME_UNSET)
 SPOIL(certificate, row->certificate_name = "nobody's")
 SPOIL(broken_certificate, row->certificate_name = "broken")
 SPOIL(expired_certificate, row->certificate_name = "expired")
@@ -120,6 +121,7 @@ static const struct spoiling spoilings[] = {
     { "upgrade", spoil_upgrade, "NULL" },
     { "weaken", spoil_weaken, "NULL" },
     { "trust-flag", spoil_trust_flag, "NULL" },
+    { "scheme", spoil_scheme, "NULL" },
     { "certificate", spoil_certificate, "nobody's" },
     { "broken-certificate", spoil_broken_certificate, "broken" },
     { "expired-certificate", spoil_expired_certificate, "expired" },

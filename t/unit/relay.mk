@@ -4,3 +4,8 @@ t_480_relay_routing_follows_route_t_SOURCES = t/unit/relay_routing.c t/unit/sip_
     $(POLICY_FIXTURE)
 t_480_relay_routing_follows_route_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_480_relay_routing_follows_route_t_LDADD = $(EDGE_TEST_LIBS)
+
+check_PROGRAMS += t/485-relay-next-hop-keeps-the-scheme.t
+t_485_relay_next_hop_keeps_the_scheme_t_SOURCES = t/unit/relay_next_hop.c $(POLICY_FIXTURE)
+t_485_relay_next_hop_keeps_the_scheme_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_485_relay_next_hop_keeps_the_scheme_t_LDADD = $(EDGE_TEST_LIBS)

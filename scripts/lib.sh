@@ -31,9 +31,39 @@ need_root_or_sudo() {
 missing_packages() {
     local list name
     for list in "$@"; do
-        sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$top/scripts/packages/$list"
+        sed -e 's/[[:space:]]*\(#.*\)\{0,1\}$//' -e '/^$/d' "$top/scripts/packages/$list"
     done | sort -u | while read -r name; do
         [ "$(dpkg-query -W -f '${db:Status-Status}' "$name" 2>/dev/null)" = installed ] || echo "$name"
+    done
+}
+
+# Debian starts the services of a package that it installs, and again at each boot. What we install is wanted for its
+# programs: while apt runs, a policy of ours says so, unless the machine has one of its own.
+policy_rc_d=/usr/sbin/policy-rc.d
+policy_mark='made by scripts/lib.sh of trelay while it installs packages'
+# Packages that are for the tests alone, and whose service has the same name: not started at boot either.
+services_for_tests=(kamailio knot)
+
+hold_services() {
+    [ ! -e "$policy_rc_d" ] || grep -q "$policy_mark" "$policy_rc_d" || return 0
+    printf '#!/bin/sh\n# %s\nexit 101\n' "$policy_mark" | as_root tee "$policy_rc_d" >/dev/null
+    as_root chmod 755 "$policy_rc_d"
+}
+
+let_services_go() {
+    if grep -qs "$policy_mark" "$policy_rc_d"; then as_root rm -f "$policy_rc_d"; fi
+}
+
+# disable_services PACKAGE...: of those that were just installed.
+disable_services() {
+    local package service
+    for package in "$@"; do
+        for service in "${services_for_tests[@]}"; do
+            [ "$package" = "$service" ] || continue
+            as_root deb-systemd-helper disable "$service.service" >/dev/null
+            as_root update-rc.d "$service" disable >/dev/null 2>&1 || true # it may have no script there
+            say "$service: installed for the tests, not started, nor at boot (systemctl enable $service)"
+        done
     done
 }
 
@@ -49,8 +79,14 @@ install_packages() {
     say "installing ${missing[*]}"
     need_root_or_sudo
     as_root apt-get update -q -o Acquire::Retries=3 </dev/null
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "${missing[@]}" </dev/null
+    (
+        trap let_services_go EXIT
+        trap 'exit 130' INT TERM HUP
+        hold_services
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+            -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 "${missing[@]}" </dev/null
+    )
+    disable_services "${missing[@]}"
 }
 
 # Sets wolfssl to what configure --with-wolfssl takes: the lean static library, else the system's.

@@ -16,6 +16,7 @@ diag($output) if $status != 0;
 my %TESTS = (
     't/501-first.t'      => "subtest 'A01 A02: both' => sub {\n",
     't/unit/second.c'    => "{ \"A02 second\", f },\n",
+    't/unit/base.mk'     => "t_100_other_t_SOURCES = t/unit/other.c\n",
     't/unit/sip.mk'      => "t_110_second_t_SOURCES = t/unit/second.c x.c\n",
     't/scenario/one.txt' => "name A01 one\n",
 );

@@ -35,7 +35,7 @@ struct row {
 
 /* RFC 4475 3.1.1: valid, however it looks. */
 static const struct row valid[] = {
-    ROW("wsinv: white space, folds, compact forms, odd case",
+    ROW("L-wsinv: white space, folds, compact forms, odd case",
         REQUEST_LINE("INVITE") "TO :\r\n sip:carol@c.example ;   tag    = 19n\r\n"
         "from   : \"D A \\\\\\\"\"       <sip:dave@d.example>\r\n  ;\r\n  tag = 98a\r\nMaX-fOrWaRdS: 0068\r\n"
         "Call-ID: w@192.0.2.1\r\nContent-Length   : 3\r\ncseq: 0009\r\n  INVITE\r\n"
@@ -45,119 +45,123 @@ static const struct row valid[] = {
         "   ; branch=\r\n z9hG4bK30\r\nm:\"Q \\\"\\\"\" <sip:dave@d.example> ; p =\r\n      v ;\r\n"
         "  q = 0.33\r\n\r\n1\r\n",
         FORWARD, 0),
-    ROW("intmeth: every character a token or a URI may hold, a NUL in quotes",
+    ROW("L-intmeth: every character a token or a URI may hold, a NUL in quotes",
         "!odd-Method09_*+`.%indeed'~ sip:1_u.U~(be!)&i'i+t$/c?,/;;*:&x=1,w*p$wo~d_t.(d'i)@c.example SIP/2.0\r\n"
         "Via: SIP/2.0/TCP h.example;branch=z9hG4bK-.!%66*_+`'~\r\n"
         "To: \"BEL:\\\a NUL:\\\0 DEL:\\\x7f\" <sip:1_u.U~(be!)&i'i+t$/c?,/;;*@c.example>\r\n"
         "From: t1~` t2'+_ t3*%!.- <sip:m@d.example>;f''~+*_!.-%=\"\xd1\x80\xd0\xb0\";tag=_t~1'+`*%!-.\r\n"
         "Call-ID: i.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\nCSeq: 1391 !odd-Method09_*+`.%indeed'~\r\n"
         "Max-Forwards: 255\r\next-!.%*+_`'~:\xef\xbb\xbf\xe5\xa4\xa7\r\nContent-Length: 0\r\n\r\n", FORWARD, 0),
-    ROW("esc01: escapes in the user part", URI("sip:sips%3Auser%40c.example@d.example;%70=1"), FORWARD, 0),
-    ROW("escnull: an escaped NUL", URI("sip:null-%00-null@c.example"), FORWARD, 0),
-    ROW("esc02: escapes where they mean nothing",
+    ROW("L-esc01: escapes in the user part", URI("sip:sips%3Auser%40c.example@d.example;%70=1"), FORWARD, 0),
+    ROW("L-escnull: an escaped NUL", URI("sip:null-%00-null@c.example"), FORWARD, 0),
+    ROW("L-esc02: escapes where they mean nothing",
         "RE%47IST%45R sip:c.example SIP/2.0\r\nC%6Fntact: <sip:x@c.example>\r\n" ALL("RE%47IST%45R") NO_BODY, FORWARD,
         0),
-    ROW("lwsdisp: no space between name and <", REQUEST_LINE("OPTIONS") VIA "From: caller<sip:d.example>;tag=3\r\n" TO
+    ROW("L-lwsdisp: no space between name and <", REQUEST_LINE("OPTIONS") VIA "From: caller<sip:d.example>;tag=3\r\n" TO
         CALL_ID CSEQ("OPTIONS") NO_BODY, FORWARD, 0),
-    ROW("longreq: long values and many Via rows without a branch",
+    ROW("L-longreq: long values and many Via rows without a branch",
         REQUEST_LINE("OPTIONS") "Via: SIP/2.0/TCP s3.example\r\n"
         "v: SIP/2.0/TCP s2.example\r\nV :  SIP/2.0/TCP s1.example;received=192.0.2.5;branch="
         "vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv\r\n"
         REST("OPTIONS") NO_BODY, FORWARD, 0),
-    ROW("semiuri: a semicolon in the user part", URI("sip:user;par=u%40d.example@c.example"), FORWARD, 0),
-    ROW("transports: unknown ones in Via", REQUEST_LINE("OPTIONS") VIA "Via: SIP/2.0/SCTP b.example;branch=z9hG4bKb\r\n"
+    ROW("L-semiuri: a semicolon in the user part", URI("sip:user;par=u%40d.example@c.example"), FORWARD, 0),
+    ROW("L-transports: unknown ones in Via",
+        REQUEST_LINE("OPTIONS") VIA "Via: SIP/2.0/SCTP b.example;branch=z9hG4bKb\r\n"
         "Via: SIP/2.0/UNKNOWN c.example;branch=z9hG4bKc\r\n" REST("OPTIONS") NO_BODY, FORWARD, 0),
-    ROW("mpart01: a binary body with NULs and a strict router", REQUEST_LINE("MESSAGE") ALL("MESSAGE")
+    ROW("L-mpart01: a binary body with NULs and a strict router", REQUEST_LINE("MESSAGE") ALL("MESSAGE")
         "Route: <sip:127.0.0.1:5080>\r\nContent-Type: multipart/mixed;boundary=7a\r\nContent-Length: 10\r\n\r\n"
         "\0\r\n\r\n\xff--7\0",
         FORWARD, 0),
-    ROW("unreason: anything in a reason phrase", "SIP/2.0 200 = 2**3 * 5**2 \xd0\xbd\xd0\xbe \xd1\x81\xd1\x82\r\n"
+    ROW("L-unreason: anything in a reason phrase", "SIP/2.0 200 = 2**3 * 5**2 \xd0\xbd\xd0\xbe \xd1\x81\xd1\x82\r\n"
         ALL("INVITE") NO_BODY, FORWARD, 0),
-    ROW("noreason: no reason phrase", "SIP/2.0 100 \r\n" ALL("INVITE") NO_BODY, FORWARD, 0),
+    ROW("L-noreason: no reason phrase", "SIP/2.0 100 \r\n" ALL("INVITE") NO_BODY, FORWARD, 0),
 };
 
 /* RFC 4475 3.1.2: invalid. */
 static const struct row invalid[] = {
-    ROW("badinv01: empty parameters in Via", REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n"
+    ROW("L-badinv01: empty parameters in Via", REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n"
         REST("OPTIONS") NO_BODY, ANSWER, 400),
-    ROW("clerr: Content-Length beyond what comes",
+    ROW("L-clerr: Content-Length beyond what comes",
         REQUEST_LINE("INVITE") ALL("INVITE") "Content-Length: 9999\r\n\r\nv=0\r\n",
         WAIT, 0),
-    ROW("ncl: negative Content-Length",
+    ROW("L-ncl: negative Content-Length",
         REQUEST_LINE("INVITE") ALL("INVITE") "Content-Length: -999\r\n\r\nv=0\r\n", ANSWER, 400),
-    ROW("scalar02: CSeq beyond 32 bits",
+    ROW("L-scalar02: CSeq beyond 32 bits",
         REQUEST_LINE("OPTIONS") VIA FROM TO CALL_ID "CSeq: 36893488147419103232 OPTIONS\r\n"
         NO_BODY, ANSWER, 400),
-    ROW("scalar02: Max-Forwards above 255", WITH("Max-Forwards: 300\r\n"), ANSWER, 400),
-    ROW("scalarlg: a response with such a CSeq", "SIP/2.0 503 Service Unavailable\r\n" VIA FROM TO CALL_ID
+    ROW("L-scalar02: Max-Forwards above 255", WITH("Max-Forwards: 300\r\n"), ANSWER, 400),
+    ROW("L-scalarlg: a response with such a CSeq", "SIP/2.0 503 Service Unavailable\r\n" VIA FROM TO CALL_ID
         "CSeq: 92923948347723040232 OPTIONS\r\nRetry-After: 949302838503028349304023988\r\n" NO_BODY, DROP, 0),
-    ROW("quotbal: a quote that does not end", REQUEST_LINE("OPTIONS") VIA FROM "To: \"C. Arol <sip:carol@c.example>\r\n"
+    ROW("L-quotbal: a quote that does not end",
+        REQUEST_LINE("OPTIONS") VIA FROM "To: \"C. Arol <sip:carol@c.example>\r\n"
         CALL_ID CSEQ("OPTIONS") NO_BODY, ANSWER, 400),
-    ROW("ltgtruri: <> round the Request-URI", URI("<sip:carol@c.example>"), ANSWER, 400),
-    ROW("lwsruri: white space in the Request-URI", URI("sip:carol@c.example; lr"), ANSWER, 400),
-    ROW("lwsstart: two spaces in the start line",
+    ROW("L-ltgtruri: <> round the Request-URI", URI("<sip:carol@c.example>"), ANSWER, 400),
+    ROW("L-lwsruri: white space in the Request-URI", URI("sip:carol@c.example; lr"), ANSWER, 400),
+    ROW("L-lwsstart: two spaces in the start line",
         "OPTIONS  sip:carol@c.example  SIP/2.0\r\n" ALL("OPTIONS") NO_BODY, ANSWER, 400),
-    ROW("trws: a space at the end of the start line",
+    ROW("L-trws: a space at the end of the start line",
         "OPTIONS sip:carol@c.example SIP/2.0  \r\n" ALL("OPTIONS") NO_BODY,
         ANSWER, 400),
-    ROW("escruri: headers in the Request-URI", URI("sip:carol@c.example?Route=%3Csip:e.example%3E"), ANSWER, 400),
-    ROW("baddate: a date in no known zone", WITH("Date: Fri, 01 Jan 2010 16:00:00 EST\r\n"), FORWARD, 0),
-    ROW("regbadct: a Contact that wants <>",
+    ROW("L-escruri: headers in the Request-URI", URI("sip:carol@c.example?Route=%3Csip:e.example%3E"), ANSWER, 400),
+    ROW("L-baddate: a date in no known zone", WITH("Date: Fri, 01 Jan 2010 16:00:00 EST\r\n"), FORWARD, 0),
+    ROW("L-regbadct: a Contact that wants <>",
         WITH("Contact: sip:dave@d.example?Route=%3Csip:s.example%3E\r\n"), FORWARD, 0),
-    ROW("badaspec: spaces inside <>",
+    ROW("L-badaspec: spaces inside <>",
         REQUEST_LINE("OPTIONS") VIA FROM "To: \"C, A\" < sip:carol@c.example >\r\n" CALL_ID
         CSEQ("OPTIONS") NO_BODY, ANSWER, 400),
-    ROW("baddn: a comma in an unquoted name",
+    ROW("L-baddn: a comma in an unquoted name",
         REQUEST_LINE("OPTIONS") VIA "From:    Bell, Al <sip:dave@d.example>;tag=4\r\n"
         TO CALL_ID CSEQ("OPTIONS") NO_BODY, ANSWER, 400),
-    ROW("badvers: SIP/7.0", "OPTIONS sip:carol@c.example SIP/7.0\r\n" ALL("OPTIONS") NO_BODY, ANSWER, 505),
-    ROW("mismatch01: CSeq of another method", REQUEST_LINE("OPTIONS") ALL("INVITE") NO_BODY, ANSWER, 400),
-    ROW("mismatch02: the same for an unknown method", REQUEST_LINE("NEWMETHOD") ALL("INVITE") NO_BODY, ANSWER, 501),
-    ROW("bigcode: a status code that wraps",
+    ROW("L-badvers: SIP/7.0", "OPTIONS sip:carol@c.example SIP/7.0\r\n" ALL("OPTIONS") NO_BODY, ANSWER, 505),
+    ROW("L-mismatch01: CSeq of another method", REQUEST_LINE("OPTIONS") ALL("INVITE") NO_BODY, ANSWER, 400),
+    ROW("L-mismatch02: the same for an unknown method", REQUEST_LINE("NEWMETHOD") ALL("INVITE") NO_BODY, ANSWER, 501),
+    ROW("L-bigcode: a status code that wraps",
         "SIP/2.0 4294967301 better not break the receiver\r\n" ALL("INVITE") NO_BODY, DROP, 0),
-    ROW("badbranch: the magic cookie alone", REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK\r\n"
+    ROW("L-badbranch: the magic cookie alone", REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bK\r\n"
         REST("OPTIONS") NO_BODY, ANSWER, 400),
 };
 
 /* RFC 4475 3.3 and 3.4: what the fields say. */
 static const struct row meaning[] = {
-    ROW("insuf: no Call-ID, From or To", REQUEST_LINE("INVITE") VIA CSEQ("INVITE") NO_BODY, ANSWER, 400),
-    ROW("insuf: no Via", REQUEST_LINE("INVITE") REST("INVITE") NO_BODY, DROP, 0),
-    ROW("insuf: no CSeq", REQUEST_LINE("INVITE") VIA FROM TO CALL_ID NO_BODY, ANSWER, 400),
-    ROW("unkscm: a scheme that nobody knows", URI("nobodyKnowsThis:totallyopaque"), ANSWER, 416),
-    ROW("novelsc: a known scheme that is not SIP", URI("soap.beep://192.0.2.103:3002"), ANSWER, 416),
-    ROW("unksm2: odd schemes elsewhere", REQUEST_LINE("REGISTER") VIA "To: isbn:2983792873\r\n"
+    ROW("L-insuf: no Call-ID, From or To", REQUEST_LINE("INVITE") VIA CSEQ("INVITE") NO_BODY, ANSWER, 400),
+    ROW("L-insuf: no Via", REQUEST_LINE("INVITE") REST("INVITE") NO_BODY, DROP, 0),
+    ROW("L-insuf: no CSeq", REQUEST_LINE("INVITE") VIA FROM TO CALL_ID NO_BODY, ANSWER, 400),
+    ROW("L-unkscm: a scheme that nobody knows", URI("nobodyKnowsThis:totallyopaque"), ANSWER, 416),
+    ROW("L-novelsc: a known scheme that is not SIP", URI("soap.beep://192.0.2.103:3002"), ANSWER, 416),
+    ROW("L-unksm2: odd schemes elsewhere", REQUEST_LINE("REGISTER") VIA "To: isbn:2983792873\r\n"
         "From: <http://www.d.example>;tag=3\r\nContact: <name:John_Smith>\r\n" CALL_ID CSEQ("REGISTER") NO_BODY,
         FORWARD, 0),
-    ROW("bext01: unknown extensions are the relay's matter",
+    ROW("L-bext01: unknown extensions are the relay's matter",
         WITH("Require: a, b\r\nProxy-Require: c, d\r\n"), FORWARD, 0),
-    ROW("bext01: a Proxy-Require that is no list of tokens", WITH("Proxy-Require: c,, d\r\n"), ANSWER, 400),
-    ROW("invut: an unknown body", REQUEST_LINE("INVITE") ALL("INVITE") "Content-Type: application/unknown\r\n"
+    ROW("L-bext01: a Proxy-Require that is no list of tokens", WITH("Proxy-Require: c,, d\r\n"), ANSWER, 400),
+    ROW("L-invut: an unknown body", REQUEST_LINE("INVITE") ALL("INVITE") "Content-Type: application/unknown\r\n"
         "Content-Length: 2\r\n\r\n<>", FORWARD, 0),
-    ROW("regaut01: an unknown way to authenticate", WITH("Authorization: NoOneKnows p=\"data here\"\r\n"), FORWARD, 0),
-    ROW("multi01: fields that stand twice", WITH("CSeq: 59 OPTIONS\r\nTo: sip:e@e.example\r\n"), ANSWER, 400),
-    ROW("multi01: two Max-Forwards", WITH("Max-Forwards: 5\r\nMax-Forwards: 5\r\n"), ANSWER, 400),
-    ROW("multi01: one Content-Length twice", WITH("l: 0\r\n"), ANSWER, 400),
-    ROW("mcl01: two Content-Lengths",
+    ROW("L-regaut01: an unknown way to authenticate",
+        WITH("Authorization: NoOneKnows p=\"data here\"\r\n"), FORWARD, 0),
+    ROW("L-multi01: fields that stand twice", WITH("CSeq: 59 OPTIONS\r\nTo: sip:e@e.example\r\n"), ANSWER, 400),
+    ROW("L-multi01: two Max-Forwards", WITH("Max-Forwards: 5\r\nMax-Forwards: 5\r\n"), ANSWER, 400),
+    ROW("L-multi01: one Content-Length twice", WITH("l: 0\r\n"), ANSWER, 400),
+    ROW("L-mcl01: two Content-Lengths",
         REQUEST_LINE("OPTIONS") ALL("OPTIONS") "Content-Length: 13\r\nContent-Length: 5\r\n\r\n"
         "No way to know", ANSWER, 400),
-    ROW("bcast: a response on its way to a broadcast address", "SIP/2.0 200 OK\r\n" VIA
+    ROW("L-bcast: a response on its way to a broadcast address", "SIP/2.0 200 OK\r\n" VIA
         "Via: SIP/2.0/UDP 255.255.255.255;branch=z9hG4bK1s\r\n" REST("INVITE") NO_BODY, DROP, 0),
-    ROW("bcast: to a multicast group by maddr",
+    ROW("L-bcast: to a multicast group by maddr",
         "SIP/2.0 200 OK\r\n" VIA "Via: SIP/2.0/UDP h.example;maddr=239.255.255.1\r\n"
         REST("INVITE") NO_BODY, DROP, 0),
-    ROW("bcast: to nowhere, in one row",
+    ROW("L-bcast: to nowhere, in one row",
         "SIP/2.0 200 OK\r\nVia: SIP/2.0/TLS a.example;branch=z9hG4bK1, SIP/2.0/UDP [::]\r\n"
         REST("INVITE") NO_BODY, DROP, 0),
-    ROW("bcast: unless received says better", "SIP/2.0 200 OK\r\n" VIA "Via: SIP/2.0/UDP 0.0.0.0;received=192.0.2.4\r\n"
+    ROW("L-bcast: unless received says better",
+        "SIP/2.0 200 OK\r\n" VIA "Via: SIP/2.0/UDP 0.0.0.0;received=192.0.2.4\r\n"
         REST("INVITE") NO_BODY, FORWARD, 0),
-    ROW("zeromf: Max-Forwards 0 is the relay's matter", WITH("Max-Forwards: 0\r\n"), FORWARD, 0),
-    ROW("cparam, regescrt: parameters in Contact",
+    ROW("L-zeromf: Max-Forwards 0 is the relay's matter", WITH("Max-Forwards: 0\r\n"), FORWARD, 0),
+    ROW("L-cparam01, L-cparam02, L-regescrt: parameters in Contact",
         WITH("Contact: sip:+19725552222@g.example;up, <sip:x@c.example?Route="
         "%3Csip:s.example%3E>\r\n"), FORWARD, 0),
-    ROW("sdp01: an odd Accept", WITH("Accept: text/nothing-that-exists\r\n"), FORWARD, 0),
-    ROW("inv2543: no Content-Length on a stream", REQUEST_LINE("INVITE") ALL("INVITE") "\r\nv=0\r\n", ANSWER, 400),
-    ROW("no version, no Via, a line without a colon",
+    ROW("L-sdp01: an odd Accept", WITH("Accept: text/nothing-that-exists\r\n"), FORWARD, 0),
+    ROW("L-inv2543: no Content-Length on a stream", REQUEST_LINE("INVITE") ALL("INVITE") "\r\nv=0\r\n", ANSWER, 400),
+    ROW("L-test: no version, no Via, a line without a colon",
         "INVITE sip:carol@c.example\r\nTO : carol@c.example\r\nFoo bar\r\n" NO_BODY,
         DROP, 0),
     ROW("a SIPS URI over UDP", URI("sips:carol@c.example;transport=udp"), ANSWER, 400),
@@ -176,16 +180,17 @@ static const struct row meaning[] = {
 
 /* RFC 5118: IPv6. */
 static const struct row ipv6[] = {
-    ROW("a reference in the Request-URI", URI("sip:[2001:db8::10]"), FORWARD, 0),
-    ROW("an address without brackets", URI("sip:2001:db8::10"), ANSWER, 400),
-    ROW("what looks like a port inside", URI("sip:[2001:db8::10:5070]"), FORWARD, 0),
-    ROW("a port outside", URI("sip:[2001:db8::10]:5070"), FORWARD, 0),
-    ROW("received with brackets", REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP [2001:db8::9:1];received=[2001:db8::9:255];"
+    ROW("L-ipv6-good: a reference in the Request-URI", URI("sip:[2001:db8::10]"), FORWARD, 0),
+    ROW("L-ipv6-bad: an address without brackets", URI("sip:2001:db8::10"), ANSWER, 400),
+    ROW("L-port-ambiguous: what looks like a port inside", URI("sip:[2001:db8::10:5070]"), FORWARD, 0),
+    ROW("L-port-unambiguous: a port outside", URI("sip:[2001:db8::10]:5070"), FORWARD, 0),
+    ROW("L-via-received-param-with-delim: received with brackets",
+        REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP [2001:db8::9:1];received=[2001:db8::9:255];"
         "branch=z9hG4bKa\r\n" REST("OPTIONS") NO_BODY, FORWARD, 0),
-    ROW("received without brackets",
+    ROW("L-via-received-param-no-delim: received without brackets",
         REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP [2001:db8::9:1];received=2001:db8::9:255;"
         "branch=z9hG4bKa\r\n" REST("OPTIONS") NO_BODY, FORWARD, 0),
-    ROW("several families in one message",
+    ROW("L-mult-ip-in-header: several families in one message",
         REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP [2001:db8::9:1]:6050;branch=z9hG4bKa\r\n"
         "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKb\r\nVia: SIP/2.0/TCP [2001:db8::9:255];received=192.0.2.200\r\n"
         REST("OPTIONS") NO_BODY, FORWARD, 0),
@@ -193,7 +198,7 @@ static const struct row ipv6[] = {
         REQUEST_LINE("OPTIONS") "Via: SIP/2.0/UDP [::ffff:192.0.2.10]:19823;branch=z9hG4bKa\r\n"
         "Contact: <sip:t@[::ffff:192.0.2.2]>\r\n" REST("OPTIONS") NO_BODY, FORWARD, 0),
     ROW("two colons before an embedded IPv4 address", URI("sip:u@[2001:db8::192.0.2.1]"), FORWARD, 0),
-    ROW("three colons, as the grammar once had it", URI("sip:u@[2001:db8:::192.0.2.1]"), FORWARD, 0),
+    ROW("L-ipv6-bug-abnf-3-colons: as the grammar once had it", URI("sip:u@[2001:db8:::192.0.2.1]"), FORWARD, 0),
     ROW("a zone in an address", URI("sip:u@[fe80::1%eth0]"), ANSWER, 400),
     ROW("a bracket that does not close", URI("sip:u@[2001:db8::1"), ANSWER, 400),
 };

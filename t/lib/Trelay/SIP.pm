@@ -55,7 +55,7 @@ sub response ($request, $status, $reason = 'Whatever', %options) {
         my $full = Trelay::SIP::Message::full_name($name);
         next if $full !~ /^(?:via|from|to|call-id|cseq|record-route)$/;
         next if $full eq 'record-route' && $status < 101;
-        $value .= ';tag=' . ($options{to_tag} // token('t')) if $full eq 'to' && $status > 100 && $value !~ /;tag=/i;
+        $value .= ';tag=' . ($options{to_tag} // token('t')) if $full eq 'to' && $status > 100 && $value !~ /;\s*tag\s*=/i;
         push @headers, [ $name, $value ];
     }
     push @headers, [ Contact => $options{contact} ] if defined $options{contact};
@@ -79,7 +79,7 @@ sub full_name ($name) { return $FULL{ lc $name } // lc $name }
 sub new ($class, $text, $source = undef) {
     my ($head, $body) = split /\r\n\r\n/, $text, 2;
     my ($first, @lines) = split /\r\n(?![ \t])/, $head // '';
-    my @headers = map { [ /^([^:\s]+)\s*:\s*(.*?)\s*\z/s ] } @lines;
+    my @headers = map { /^([^:\s]+)\s*:\s*(.*?)\s*\z/s ? [ $1, $2 ] : () } @lines;
     return bless { text => $text, first => $first // '', headers => \@headers, body => $body // '', source => $source },
         $class;
 }
@@ -100,8 +100,8 @@ sub header ($self, $name) {
     return wantarray ? @values : $values[0];
 }
 
-sub branch ($self)  { return ($self->header('Via')     // '') =~ /;\s*branch=([^;,\s]+)/i ? $1 : undef }
-sub to_tag ($self)  { return ($self->header('To')      // '') =~ /;\s*tag=([^;,\s]+)/i    ? $1 : undef }
+sub branch ($self)  { return ($self->header('Via')     // '') =~ /;\s*branch\s*=\s*([^;,\s]+)/i ? $1 : undef }
+sub to_tag ($self)  { return ($self->header('To')      // '') =~ /;\s*tag\s*=\s*([^;,\s]+)/i    ? $1 : undef }
 sub call_id ($self) { return scalar $self->header('Call-ID') }
 sub cseq ($self)    { return scalar $self->header('CSeq') }
 

@@ -370,3 +370,31 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
     *requirement_r = requirement;
     return REASON_NONE;
 }
+
+/* Whether a step that found ROW would try this address. */
+static bool leads_to(const struct outbound_policy *row, const struct requirement_question *question)
+{
+    if (row == NULL || row->next_hop_count == 0)
+        return !question->is_address_of_row;
+    for (size_t i = 0; i < row->next_hop_count; i++)
+        if (endpoint_equal(&row->next_hops[i], &question->target.endpoint))
+            return true;
+    return false;
+}
+
+enum reason requirement_derive(const struct policy_snapshot *snapshot, const struct requirement_question *question,
+    const struct capabilities *capabilities, const struct requirement_defaults *defaults,
+    struct requirement *requirement_r, struct why *why)
+{
+    struct policy_query query = question->query;
+    const struct outbound_policy *row;
+    enum reason reason = REASON_NO_POLICY;
+    query.address = &question->target.endpoint.address;
+    enum lookup_result result = policy_lookup(snapshot, &query, question->order, &row, &reason);
+    if (result != LOOKUP_RESULT_HIT && !question->order->is_none)
+        return (enum reason)why_fail(why, (int)reason, "%s", reason_text(reason));
+    if (!leads_to(row, question))
+        return (enum reason)why_fail(why, REASON_NO_ADDRESS, "the row does not lead to this address any more");
+    return requirement_build(snapshot, row, question->flags, &question->target, capabilities, defaults, requirement_r,
+        why);
+}

@@ -132,6 +132,20 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
  * had to prove even if it failed before (INV-34). LEVEL_DOMAIN for a row without a valid level. */
 enum level requirement_level(const struct outbound_policy *row, const struct flag_set *flags);
 
+/* Everything that a requirement follows from, but for the snapshot: with a later one it can be asked anew (INV-23). */
+struct requirement_question {
+    struct policy_query query; /* its address is the target's, whatever stands there */
+    const struct policy_lookup_order *order;
+    const struct flag_set *flags; /* NULL: none */
+    struct requirement_target target;
+    bool is_address_of_row;       /* the row names the addresses of the next hop, and the target is one of them */
+};
+
+/* The row that rules, then requirement_build(). A row that does not lead to this address any more is refused, too. */
+enum reason requirement_derive(const struct policy_snapshot *snapshot, const struct requirement_question *question,
+    const struct capabilities *capabilities, const struct requirement_defaults *defaults,
+    struct requirement *requirement_r, struct why *why);
+
 /* Do both have the same values in these parts of the key? */
 enum requirement_part { PART_PLACE = 1, PART_HANDSHAKE = 2, PART_FLOOR = 4, PART_JUDGEMENT = 8, PART_ALL = 15 };
 bool requirement_key_equal(const struct requirement_key *a, const struct requirement_key *b, unsigned parts);

@@ -2,6 +2,7 @@
 libedge_a_SOURCES += \
     src/flow/mail.h \
     src/flow/connection_facts.h src/flow/connection_facts.c \
+    src/flow/demand.h src/flow/demand.c \
     src/flow/placement.h src/flow/placement.c \
     src/flow/flow_pool.h src/flow/flow_pool.c \
     src/flow/flow_private.h src/flow/flow.c \

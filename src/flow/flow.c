@@ -102,16 +102,22 @@ bool flow_is_busy(const struct flow *flow)
     return pool_now_ms(flow->pool) < flow->busy_until_ms;
 }
 
+/* What failed under yesterday's policy says nothing to those that today's gives another key: they are decided anew. */
 static void give_back_waiters(struct flow *flow, enum reason reason, const struct why *why)
 {
     struct list_node *node;
+    bool is_end = reason == REASON_SHUTDOWN;
+    flow->opener = NULL;
     while ((node = list_take_first(&flow->waiters)) != NULL) {
         struct placement *placement = CONTAINER_OF(node, struct placement, waiting);
         flow->waiter_count--;
+        if (!is_end && flow_renew(flow->pool, placement) != REASON_NONE) {
+            flow_finish(placement, placement->decision, REASON_VERDICT_STALE, NULL);
+            continue;
+        }
         placement->facts = connection_facts_ref(flow->facts);
         flow_finish(placement, placement->decision, reason, why);
     }
-    flow->opener = NULL;
 }
 
 static void log_end(struct flow *flow, enum reason reason, const struct why *why)
@@ -182,7 +188,6 @@ static void log_ready(struct flow *flow)
 void flow_ready(struct flow *flow)
 {
     struct list_node *node;
-    struct placement *opener = flow->opener;
     flow->state = CONNECTION_READY;
     list_remove(&flow->pending);
     log_ready(flow);
@@ -190,7 +195,7 @@ void flow_ready(struct flow *flow)
     while (!flow->is_closing && (node = list_take_first(&flow->waiters)) != NULL) {
         struct placement *placement = CONTAINER_OF(node, struct placement, waiting);
         flow->waiter_count--;
-        flow_place_on(flow, placement, placement == opener ? DECISION_OPEN : DECISION_JOIN);
+        flow_place_on(flow, placement, placement->decision);
     }
 }
 

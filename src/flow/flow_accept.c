@@ -123,10 +123,13 @@ static void publish(struct flow *flow)
     flow_ready(flow);
 }
 
+/* When the handshake is done it must be the policy of today that let it pass (INV-23). */
 static bool judge(struct flow *flow, bool is_done)
 {
     struct why why = WHY_NONE;
-    if (flow->is_judged || (!is_done && !tls_session_has_chain(flow->session)))
+    bool is_current = flow->judged_by == policy_snapshot_generation(flow->pool->snapshot);
+    bool is_due = flow->is_judged ? is_done && !is_current : is_done || tls_session_has_chain(flow->session);
+    if (!is_due)
         return true;
     const struct server_profile *profile = profile_of(flow);
     int rc = profile != NULL && profile->unusable == NULL

@@ -52,28 +52,20 @@ static int start_tls(struct flow *flow, struct why *why)
 /* The clock of the certificate's maker and ours may differ a little. */
 enum { CLOCK_SKEW_S = 5 };
 
-/* INV-23: what the connection was dialled for must still be what today's policy would yield: the same anchors and the
- * same certificate under the same names. NULL when it is not. */
-static const struct connection_key *current_key(const struct flow *flow)
+/* INV-22, INV-23: the policy of today is asked anew for each that waits. Those that it gives another key, or none, go
+ * to STALE; the first of the others leads. */
+static void renew_waiters(struct flow *flow, struct list *stale)
 {
-    const struct policy_snapshot *snapshot = flow->pool->snapshot;
-    const struct requirement *requirement = &flow->opener->requirement;
-    const struct requirement_terms *terms = &requirement->terms;
-    if (terms->generation == policy_snapshot_generation(snapshot))
-        return flow->key;
-    if (terms->trust_set != NULL) {
-        const struct policy_trust_set *now = policy_snapshot_trust_set(snapshot, terms->trust_set->name);
-        if (now == NULL || now->unusable != NULL || memcmp(now->digest, terms->trust_set->digest, DIGEST_SIZE) != 0)
-            return NULL;
+    list_for_each_safe (node, &flow->waiters) {
+        struct placement *placement = CONTAINER_OF(node, struct placement, waiting);
+        if (flow_renew(flow->pool, placement) == REASON_NONE)
+            continue;
+        list_remove(node);
+        list_append(stale, node);
+        flow->waiter_count--;
     }
-    if (terms->credential != NULL) {
-        const struct policy_credential *now = policy_snapshot_credential(snapshot, terms->credential->name);
-        if (now == NULL || now->unusable != NULL ||
-            memcmp(now->chain_digest, terms->credential->chain_digest, DIGEST_SIZE) != 0 ||
-            memcmp(now->key_digest, terms->credential->key_digest, DIGEST_SIZE) != 0)
-            return NULL;
-    }
-    return flow->key;
+    bool has_leader = !list_is_empty(&flow->waiters);
+    flow->opener = has_leader ? CONTAINER_OF(flow->waiters.head.next, struct placement, waiting) : NULL;
 }
 
 static enum reason may_publish(struct flow *flow)
@@ -82,7 +74,7 @@ static enum reason may_publish(struct flow *flow)
     struct tls_session_facts session;
     int64_t now = loop_wall_s(flow->pool->loop);
     if (!flow->is_tls)
-        return decide_publish(key, current_key(flow), NULL, NULL, now);
+        return decide_publish(key, flow->key, NULL, NULL, now);
     if (!flow->is_judged || tls_session_facts(flow->session, &session) != 0)
         return REASON_TLS_FAILED;
     struct tls_settings settings;
@@ -91,10 +83,10 @@ static enum reason may_publish(struct flow *flow)
     struct handshake_facts handshake = { .is_full_handshake = true, .tls_version = session.version,
         .is_suite_allowed = session.suite != NULL && session.suite[0] != '\0',
         .is_captured = flow->chain.count > 0 };
-    return decide_publish(key, current_key(flow), &handshake, flow->verdict, now);
+    return decide_publish(key, flow->key, &handshake, flow->verdict, now);
 }
 
-static void publish(struct flow *flow)
+static void publish_for_leader(struct flow *flow)
 {
     struct why why = WHY_NONE;
     enum reason reason = may_publish(flow);
@@ -111,6 +103,22 @@ static void publish(struct flow *flow)
         return;
     }
     flow_ready(flow);
+}
+
+static void publish(struct flow *flow)
+{
+    struct list stale;
+    struct list_node *node;
+    list_init(&stale);
+    renew_waiters(flow, &stale);
+    if (flow->opener != NULL)
+        publish_for_leader(flow);
+    else
+        flow_end(flow, REASON_VERDICT_STALE, NULL); /* the peer has not failed: nothing backs off */
+    while ((node = list_take_first(&stale)) != NULL) {
+        struct placement *placement = CONTAINER_OF(node, struct placement, waiting);
+        flow_finish(placement, placement->decision, REASON_VERDICT_STALE, NULL);
+    }
 }
 
 /* Judges as soon as the chain is there; false: the flow was ended. */

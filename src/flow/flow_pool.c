@@ -105,6 +105,8 @@ void flow_pool_free(struct flow_pool *pool)
 void flow_pool_set_snapshot(struct flow_pool *pool, struct policy_snapshot *snapshot)
 {
     struct policy_snapshot *old = pool->snapshot;
+    if (policy_snapshot_generation(snapshot) < policy_snapshot_generation(old))
+        return;
     pool->snapshot = policy_snapshot_ref(snapshot);
     policy_snapshot_unref(old);
 }
@@ -208,8 +210,21 @@ void flow_place_on(struct flow *flow, struct placement *placement, enum decision
     flow_finish(placement, decision, REASON_NONE, NULL);
 }
 
+enum reason flow_renew(struct flow_pool *pool, struct placement *placement)
+{
+    const struct requirement_defaults defaults = { .max_age_s = pool->settings.max_age_s,
+        .idle_timeout_s = pool->settings.idle_timeout_s };
+    return placement_renew(placement, pool->snapshot, &pool->settings.capabilities, &defaults);
+}
+
 void flow_pool_place(struct flow_pool *pool, struct placement *placement)
 {
+    flow_pool_set_snapshot(pool, placement->snapshot); /* whoever hears of a policy first tells the others */
+    if (flow_renew(pool, placement) != REASON_NONE) {
+        pool->counts.refused++;
+        flow_finish(placement, DECISION_REJECT, REASON_VERDICT_STALE, NULL);
+        return;
+    }
     struct decision_result result = flow_pool_consider(pool, &placement->requirement, &placement->key);
     struct flow *flow = flow_find(pool, result.handle);
     switch (result.decision) {

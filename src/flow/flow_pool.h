@@ -75,7 +75,8 @@ int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, 
     struct flow_pool **pool_r) MUST_CHECK;
 void flow_pool_free(struct flow_pool *pool);
 
-/* The snapshot that accepted connections are judged by from now on; counted once more. */
+/* The snapshot by which connections are judged and requests placed from now on; counted once more. An earlier one than
+ * the pool has is passed over. */
 void flow_pool_set_snapshot(struct flow_pool *pool, struct policy_snapshot *snapshot);
 
 /* Decides and acts; placement->done() is called now or later. */

@@ -36,6 +36,7 @@ struct flow {
     struct client_hello_reader *hello; /* accepted TLS, until the certificate is chosen */
     struct tls_session *session;
     bool is_judged;                 /* the verdict is in */
+    uint64_t judged_by;             /* generation of the policy that it was taken by */
     struct verdict *verdict;        /* while facts are not made */
     struct certificate_chain chain; /* as captured: for upgrades and re-validation */
     struct connection_facts *facts;
@@ -133,7 +134,7 @@ void flow_out_bytes(struct flow *flow, struct slice bytes);
 /* flow_accept.c */
 void flow_in_bytes(struct flow *flow, struct slice bytes);
 
-/* flow_verdict.c: 0, or an error: the session is refused then and WHY says what for. */
+/* flow_verdict.c: 0, or an error: the session is refused then and WHY says what for. May be called again. */
 int flow_judge(struct flow *flow, const struct requirement *requirement, const struct server_profile *profile,
     struct why *why) MUST_CHECK;
 /* Facts of a connection whose handshake is complete. */
@@ -142,6 +143,9 @@ int flow_make_facts(struct flow *flow, struct why *why) MUST_CHECK;
 /* flow_input.c: plain text in. False: the flow was ended. */
 bool flow_plain_bytes(struct flow *flow, struct slice plain);
 bool flow_read_tls(struct flow *flow, struct slice bytes);
+
+/* Today's policy gives PLACEMENT the same key still: NONE, and its requirement is today's; or VERDICT_STALE. */
+enum reason flow_renew(struct flow_pool *pool, struct placement *placement);
 
 /* flow_pool.c */
 struct flow *flow_find(const struct flow_pool *pool, struct connection_handle handle);

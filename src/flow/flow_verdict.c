@@ -16,8 +16,8 @@ enum { IDENTITIES_MAX = 64 };
 static int take_chain(struct flow *flow, struct why *why)
 {
     struct tls_chain chain = { 0 };
-    if (!tls_session_has_chain(flow->session))
-        return 0;
+    if (flow->is_judged || !tls_session_has_chain(flow->session))
+        return 0; /* it was taken before, or there is none */
     int rc = tls_session_take_chain(flow->session, &chain);
     for (size_t i = 0; rc == 0 && i < chain.count; i++)
         rc = certificate_chain_append(&flow->chain, chain.certificates[i]);
@@ -85,6 +85,7 @@ int flow_judge(struct flow *flow, const struct requirement *requirement, const s
     struct pin pins[PINS_MAX];
     struct verdict_request request;
     int rc = take_chain(flow, why);
+    free(flow->verdict);
     flow->verdict = calloc(1, sizeof(*flow->verdict));
     if (rc != 0 || flow->verdict == NULL)
         return rc != 0 ? rc : why_fail(why, ERROR_MEMORY, "no memory for the verdict");
@@ -107,6 +108,7 @@ int flow_judge(struct flow *flow, const struct requirement *requirement, const s
     if (rc != 0)
         return why_fail(why, rc, "the handshake cannot go on: %s", error_text(rc));
     flow->is_judged = true;
+    flow->judged_by = policy_snapshot_generation(flow->pool->snapshot);
     return 0;
 }
 

@@ -17,9 +17,36 @@ void placement_free(struct placement *placement)
     if (placement == NULL)
         return;
     policy_snapshot_unref(placement->snapshot);
+    demand_unref(placement->demand);
     connection_facts_unref(placement->facts);
     buffer_free(&placement->message);
     free(placement);
+}
+
+enum reason placement_renew(struct placement *placement, struct policy_snapshot *snapshot,
+    const struct capabilities *capabilities, const struct requirement_defaults *defaults)
+{
+    struct requirement requirement;
+    if (policy_snapshot_generation(snapshot) <= policy_snapshot_generation(placement->snapshot))
+        return REASON_NONE;
+    struct connection_key key = { .length = 0 };
+    if (placement->demand != NULL &&
+        demand_ask(placement->demand, snapshot, &placement->requirement.key, capabilities, defaults, &requirement,
+            NULL) == REASON_NONE)
+        connection_key_encode(&requirement.key, 0, &key);
+    bool is_same = connection_key_equal(&key, &placement->key);
+    if (is_same) {
+        placement->requirement = requirement;
+    } else {
+        struct requirement_terms *terms = &placement->requirement.terms;
+        terms->row = NULL; /* they go with their snapshot */
+        terms->trust_set = NULL;
+        terms->credential = NULL;
+    }
+    struct policy_snapshot *old = placement->snapshot;
+    placement->snapshot = policy_snapshot_ref(snapshot);
+    policy_snapshot_unref(old);
+    return is_same ? REASON_NONE : REASON_VERDICT_STALE;
 }
 
 static bool move_on(struct placement *placement, enum placement_stage stage)

@@ -12,6 +12,7 @@
 #include "base/why.h"
 #include "decide/decide.h"
 #include "flow/connection_facts.h"
+#include "flow/demand.h"
 #include "flow/mail.h"
 #include "policy/snapshot.h"
 #include "transaction/handle.h"
@@ -24,12 +25,14 @@ struct placement {
     struct requirement requirement;
     struct connection_key key;
     struct policy_snapshot *snapshot;
+    struct demand *demand;       /* counted; NULL: under a later policy than that of the snapshot it is refused */
     struct buffer message;
     bool is_invite;
 
     /* the outcome */
     enum decision decision;
-    enum reason reason;              /* NONE: the message is with the connection */
+    enum reason reason;              /* NONE: the message is with the connection; VERDICT_STALE: nothing was sent,
+                                        and the snapshot is the one by which it is to be decided anew */
     struct connection_facts *facts;  /* with NONE, and of a refused verdict where they are known */
     struct why why;
 
@@ -48,6 +51,11 @@ enum placement_stage { PLACEMENT_QUEUED = 0, PLACEMENT_SENDING, PLACEMENT_WITHDR
  * no byte, and one whose bytes may be leaving cannot be withdrawn. */
 bool placement_begin_sending(struct placement *placement);
 bool placement_withdraw(struct placement *placement);
+
+/* The requirement by a later SNAPSHOT, when it yields the same key; else VERDICT_STALE, and SNAPSHOT is the placement's
+ * all the same (INV-22, INV-23). */
+enum reason placement_renew(struct placement *placement, struct policy_snapshot *snapshot,
+    const struct capabilities *capabilities, const struct requirement_defaults *defaults);
 
 /* NULL when there is no memory. SNAPSHOT is counted once more. */
 struct placement *placement_new(struct policy_snapshot *snapshot);

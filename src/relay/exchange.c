@@ -46,6 +46,8 @@ void relay_step_free(struct relay_step *step)
         return;
     locate_cancel(step->locating);
     connection_facts_unref(step->facts);
+    policy_snapshot_unref(step->snapshot);
+    demand_unref(step->demand);
     exchange_unref(step->exchange);
     free(step->flags);
     free(step->targets);

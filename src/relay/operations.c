@@ -35,9 +35,8 @@ static void start_branch(void *arg, struct branch *branch)
 static bool next_address(void *arg, struct branch *branch, enum reason reason, unsigned status)
 {
     (void)arg;
-    (void)reason;
     (void)status;
-    return t_relay_next_address(branch_user(branch));
+    return t_relay_next_address(branch_user(branch), reason);
 }
 
 static void stop_branch(void *arg, struct branch *branch)

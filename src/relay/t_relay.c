@@ -11,6 +11,9 @@
 
 #include <stdlib.h>
 
+/* A policy that changes so often while one request is on its way refuses it. */
+enum { RENEWALS_MAX = 3 };
+
 static const struct flag_set no_flags;
 
 static const struct flag_set *flags_of(const struct relay_step *step)
@@ -21,6 +24,12 @@ static const struct flag_set *flags_of(const struct relay_step *step)
 static const char *or_null(const char *text)
 {
     return text[0] != '\0' ? text : NULL;
+}
+
+/* The policy that decides: the request's, unless a later one was met on the way. */
+static struct policy_snapshot *snapshot_of(const struct relay_step *step)
+{
+    return step->snapshot != NULL ? step->snapshot : step->exchange->snapshot;
 }
 
 static bool is_stateless(const struct relay_step *step)
@@ -39,17 +48,25 @@ static void fail(struct relay_step *step, enum reason reason)
     branch_failed(step->exchange->worker->layer, step->branch, reason);
 }
 
-static enum lookup_result look_up(const struct relay_step *step, const struct address *address,
-    const struct outbound_policy **row_r, enum reason *reason_r)
+/* What is asked of the policy, whatever the address. */
+static struct requirement_question question_of(const struct relay_step *step)
 {
     const struct exchange *exchange = step->exchange;
     const struct flag_set *flags = flags_of(step);
-    const struct policy_lookup_order *order =
-        flags_have(flags, T_RELAY_LOOKUP) ? &flags->lookup : &exchange->worker->relay->settings->lookup;
-    struct policy_query query = { .next_hop_domain = or_null(step->next_hop_domain),
-        .request_domain = or_null(exchange->request_domain), .source_domain = or_null(exchange->source_domain),
-        .peer = exchange->peer != NULL ? exchange->peer->name : NULL, .address = address };
-    return policy_lookup(exchange->snapshot, &query, order, row_r, reason_r);
+    return (struct requirement_question){
+        .query = { .next_hop_domain = or_null(step->next_hop_domain),
+            .request_domain = or_null(exchange->request_domain), .source_domain = or_null(exchange->source_domain),
+            .peer = exchange->peer != NULL ? exchange->peer->name : NULL },
+        .order = flags_have(flags, T_RELAY_LOOKUP) ? &flags->lookup : &exchange->worker->relay->settings->lookup,
+        .flags = flags, .is_address_of_row = step->is_address_of_row };
+}
+
+static enum lookup_result look_up(const struct relay_step *step, const struct address *address,
+    const struct outbound_policy **row_r, enum reason *reason_r)
+{
+    struct requirement_question question = question_of(step);
+    question.query.address = address;
+    return policy_lookup(snapshot_of(step), &question.query, question.order, row_r, reason_r);
 }
 
 static bool is_sips_request(const struct exchange *exchange)
@@ -125,6 +142,7 @@ static void find_targets(struct relay_step *step)
     const struct next_hop hop = next_hop_of(step, step->row);
     struct locate_question question;
     enum reason reason = next_hop_check_scheme(&hop, &step->why);
+    step->is_address_of_row = step->row != NULL && step->row->next_hop_count > 0;
     if (reason == REASON_NONE)
         reason = next_hop_targets(&hop, &step->targets, &step->target_count, &question);
     if (reason != REASON_NONE)
@@ -198,7 +216,7 @@ static enum reason build(struct relay_step *step, struct requirement *requiremen
         .next_hop_domain = or_null(step->next_hop_domain) };
     struct requirement_defaults defaults = { .max_age_s = settings->max_age_s,
         .idle_timeout_s = settings->idle_timeout_s };
-    reason = requirement_build(exchange->snapshot, row, flags_of(step), &target,
+    reason = requirement_build(snapshot_of(step), row, flags_of(step), &target,
         &exchange->worker->relay->capabilities, &defaults, requirement, &step->why);
     if (reason != REASON_NONE)
         return reason;
@@ -299,6 +317,17 @@ static void note_outcome(struct relay_step *step, struct placement *placement)
     log_decision(step, placement->reason);
 }
 
+/* The policy changed on the way: the step is decided by this one if it is decided anew. */
+static void note_policy(struct relay_step *step, struct policy_snapshot *snapshot)
+{
+    struct policy_snapshot *own = step->exchange->worker->snapshot;
+    bool is_own_later = policy_snapshot_generation(own) > policy_snapshot_generation(snapshot);
+    struct policy_snapshot *old = step->snapshot;
+    step->snapshot = policy_snapshot_ref(is_own_later ? own : snapshot);
+    step->row = step->used_row = NULL; /* they go with what was before */
+    policy_snapshot_unref(old);
+}
+
 /* From now on the end of that connection is the end of this try. */
 static void hop_is_on(struct worker *worker, struct hop *hop, struct connection_handle handle)
 {
@@ -318,6 +347,8 @@ void t_relay_placed(struct worker *worker, struct placement *placement)
     }
     if (step != NULL)
         note_outcome(step, placement);
+    if (step != NULL && placement->reason == REASON_VERDICT_STALE)
+        note_policy(step, placement->snapshot);
     enum reason reason = placement->reason;
     struct transaction_handle handle = placement->client;
     placement_free(placement);
@@ -328,9 +359,14 @@ void t_relay_placed(struct worker *worker, struct placement *placement)
 static struct placement *make_placement(struct relay_step *step, const struct requirement *requirement,
     const struct connection_key *key)
 {
-    struct placement *placement = placement_new(step->exchange->snapshot);
+    if (step->demand == NULL) {
+        struct requirement_question question = question_of(step);
+        step->demand = demand_new(&question);
+    }
+    struct placement *placement = step->demand != NULL ? placement_new(snapshot_of(step)) : NULL;
     if (placement == NULL)
         return NULL;
+    placement->demand = demand_ref(step->demand);
     placement->requirement = *requirement;
     placement->key = *key;
     placement->is_invite = sip_message_method(step->exchange->request) == SIP_METHOD_INVITE;
@@ -462,8 +498,24 @@ static void start_transaction(struct relay_step *step)
     }
 }
 
-bool t_relay_next_address(struct relay_step *step)
+/* From the row on, by the policy that was met; nothing was sent yet. */
+static void decide_anew(struct relay_step *step)
 {
+    step->renewals++;
+    demand_unref(step->demand);
+    step->demand = NULL;
+    free(step->targets);
+    step->targets = NULL;
+    step->target_count = step->target_next = 0;
+    t_relay_start(step);
+}
+
+bool t_relay_next_address(struct relay_step *step, enum reason reason)
+{
+    if (reason == REASON_VERDICT_STALE && step->renewals < RENEWALS_MAX) {
+        decide_anew(step);
+        return true;
+    }
     if (step->target_next >= step->target_count || flags_have(flags_of(step), T_RELAY_NO_DNS_FAILOVER))
         return false;
     start_transaction(step);

@@ -124,6 +124,10 @@ struct relay_step {
     struct slice route_push;
     const struct route *route;
     struct flag_set *flags;            /* NULL: none */
+    struct policy_snapshot *snapshot;  /* counted: a later one than the exchange's, by which it is decided; or NULL */
+    struct demand *demand;             /* counted; NULL until a connection is asked for */
+    uint8_t renewals;                  /* how often it was decided anew */
+    bool is_address_of_row;            /* the row names the addresses */
     const struct outbound_policy *row; /* NULL: known by address only */
     struct locate *locating;
     struct locate_target *targets;     /* addresses */
@@ -181,7 +185,8 @@ void append_warning(const struct worker *worker, enum reason reason, const char 
 
 /* t_relay.c */
 void t_relay_start(struct relay_step *step);
-bool t_relay_next_address(struct relay_step *step);
+/* REASON: why the last one failed. */
+bool t_relay_next_address(struct relay_step *step, enum reason reason);
 /* Outside a transaction: the ACK of a 2xx. Frees STEP when done. */
 void t_relay_stateless(struct relay_step *step);
 /* The worker's part of placement->done(). */

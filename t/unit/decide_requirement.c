@@ -661,6 +661,88 @@ static void a_column_out_of_its_set_builds_nothing(void **state)
     policy_snapshot_unref(own);
 }
 
+/* INV-23: the same question later. */
+static void a_question_has_the_answer_of_its_snapshot(void **state)
+{
+    (void)state;
+    static const struct policy_lookup_order order = { .count = 3, .steps = { LOOKUP_PEER, LOOKUP_DST, LOOKUP_ADDR } },
+        none = { .is_none = true };
+    const struct capabilities nothing = { .crl = false };
+    const struct requirement_defaults defaults = { .max_age_s = 5 };
+    struct requirement requirement, built;
+    struct why why = WHY_NONE;
+    struct policy_builder *builder = fixture_builder();
+    struct outbound_policy by_domain = fixture_outbound(1, "biloxi.example"), by_address = fixture_outbound(2, NULL),
+        broken = fixture_outbound(3, "broken.example");
+    by_address.name = "net";
+    by_address.match = MATCH_ADDRESS;
+    by_address.match_prefix = fixture_prefix("192.0.2.0/24");
+    by_domain.isolation = "by-domain";
+    broken.unusable = "a test says so";
+    assert_int_equal(policy_builder_outbound(builder, &by_domain), 0);
+    assert_int_equal(policy_builder_outbound(builder, &by_address), 0);
+    assert_int_equal(policy_builder_outbound(builder, &broken), 0);
+    struct policy_snapshot *here = fixture_finish(builder);
+    struct requirement_question question = { .query = { .next_hop_domain = "biloxi.example" }, .order = &order,
+        .target = { .transport = TRANSPORT_TLS, .endpoint = { fixture_address("192.0.2.1"), 5061 },
+            .next_hop_domain = "biloxi.example" } };
+    assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, &why), REASON_NONE);
+    assert_string_equal(requirement.terms.row->name, "biloxi.example");
+    assert_int_equal(requirement_build(here, requirement.terms.row, NULL, &question.target, &nothing, &defaults, &built,
+        NULL), REASON_NONE);
+    assert_memory_equal(&requirement, &built, sizeof(built));
+    /* Without a row for the domain the address rules, which the question need not name twice. */
+    question.query.next_hop_domain = "other.example";
+    assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, &why), REASON_NONE);
+    assert_string_equal(requirement.terms.row->name, "net");
+    question.target.endpoint.address = fixture_address("198.51.100.1");
+    assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, &why), REASON_NO_POLICY);
+    question.query.next_hop_domain = "broken.example";
+    assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, &why),
+        REASON_POLICY_UNUSABLE);
+    question.order = &none;
+    assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, NULL), REASON_NO_POLICY);
+    policy_snapshot_unref(here);
+}
+
+static void a_row_answers_for_its_own_addresses_only(void **state)
+{
+    (void)state;
+    static const struct policy_lookup_order order = { .count = 1, .steps = { LOOKUP_DST } };
+    const struct capabilities nothing = { .crl = false };
+    const struct requirement_defaults defaults = { .max_age_s = 5 };
+    const struct endpoint addresses[] = { { fixture_address("192.0.2.1"), 5061 },
+        { fixture_address("192.0.2.2"), 5061 } };
+    struct requirement requirement;
+    struct policy_builder *builder = fixture_builder();
+    struct outbound_policy fixed = fixture_outbound(1, "fixed.example"), named = fixture_outbound(2, "named.example");
+    fixed.next_hops = addresses;
+    fixed.next_hop_count = 2;
+    assert_int_equal(policy_builder_outbound(builder, &fixed), 0);
+    assert_int_equal(policy_builder_outbound(builder, &named), 0);
+    struct policy_snapshot *here = fixture_finish(builder);
+    static const struct {
+        const char *domain, *address;
+        bool is_address_of_row, is_answered;
+    } trials[] = {
+        { "fixed.example", "192.0.2.2", true, true },
+        { "fixed.example", "192.0.2.2", false, true }, /* where the name service leads the row leads, too */
+        { "fixed.example", "192.0.2.3", true, false },
+        { "fixed.example", "192.0.2.3", false, false },
+        { "named.example", "192.0.2.3", false, true },
+        { "named.example", "192.0.2.3", true, false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(trials); i++) {
+        struct requirement_question question = { .query = { .next_hop_domain = trials[i].domain }, .order = &order,
+            .target = { .transport = TRANSPORT_TLS, .endpoint = { fixture_address(trials[i].address), 5061 },
+                .next_hop_domain = trials[i].domain },
+            .is_address_of_row = trials[i].is_address_of_row };
+        assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, NULL),
+            trials[i].is_answered ? REASON_NONE : REASON_NO_ADDRESS);
+    }
+    policy_snapshot_unref(here);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -673,6 +755,8 @@ int main(void)
         cmocka_unit_test(an_incomplete_row_builds_nothing),
         cmocka_unit_test(every_column_of_the_key_makes_another_key),
         cmocka_unit_test(a_column_out_of_its_set_builds_nothing),
+        cmocka_unit_test(a_question_has_the_answer_of_its_snapshot),
+        cmocka_unit_test(a_row_answers_for_its_own_addresses_only),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, build_rows, free_rows);

@@ -10,3 +10,7 @@ check_PROGRAMS += t/482-flow-classes-have-budgets-of-their-own.t
 t_482_flow_classes_have_budgets_of_their_own_t_SOURCES = t/unit/flow_limit.c $(FLOW_BENCH)
 t_482_flow_classes_have_budgets_of_their_own_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
 t_482_flow_classes_have_budgets_of_their_own_t_LDADD = $(EDGE_TEST_LIBS)
+check_PROGRAMS += t/483-flow-publishes-what-todays-policy-yields.t
+t_483_flow_publishes_what_todays_policy_yields_t_SOURCES = t/unit/flow_stale.c $(FLOW_BENCH)
+t_483_flow_publishes_what_todays_policy_yields_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
+t_483_flow_publishes_what_todays_policy_yields_t_LDADD = $(EDGE_TEST_LIBS)

@@ -286,24 +286,21 @@ static void on_done(void *arg, struct placement *placement)
     placement_free(placement);
 }
 
-/* As the relay step does it. */
+/* As the relay step does it; the demand is for the placement. */
 static enum reason build(struct bench *bench, const struct bench_peer *peer, const char *domain, const char *flags,
-    struct requirement *requirement)
+    struct requirement *requirement, struct demand **demand_r)
 {
-    const struct policy_lookup_order order = { .is_none = false, .count = 1, .steps = { LOOKUP_DST } };
-    struct policy_query query = { .next_hop_domain = domain };
+    const struct policy_lookup_order order = { .count = 1, .steps = { LOOKUP_DST } };
     struct flag_set set = FLAG_SET_EMPTY;
     struct why why = WHY_NONE;
-    const struct outbound_policy *row;
-    enum reason reason = REASON_NO_POLICY;
     if (flags != NULL && flags_parse(slice_of_string(flags), &set, &why) != 0)
         fail_msg("%s", why.text);
-    if (policy_lookup(bench->snapshot, &query, &order, &row, &reason) != LOOKUP_RESULT_HIT)
-        return reason;
-    struct requirement_target target = { .transport = peer->is_plain ? TRANSPORT_TCP : TRANSPORT_TLS,
-        .endpoint = { fixture_address("127.0.0.1"), peer->port }, .next_hop_domain = domain };
-    return requirement_build(bench->snapshot, row, &set, &target, &bench->capabilities, &bench->defaults, requirement,
-        &why);
+    struct requirement_question question = { .query = { .next_hop_domain = domain }, .order = &order, .flags = &set,
+        .target = { .transport = peer->is_plain ? TRANSPORT_TCP : TRANSPORT_TLS,
+            .endpoint = { fixture_address("127.0.0.1"), peer->port }, .next_hop_domain = domain } };
+    *demand_r = demand_new(&question);
+    assert_non_null(*demand_r);
+    return requirement_derive(bench->snapshot, &question, &bench->capabilities, &bench->defaults, requirement, &why);
 }
 
 struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, const char *domain, const char *flags,
@@ -311,7 +308,7 @@ struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, 
 {
     struct placement *placement = placement_new(bench->snapshot);
     assert_non_null(placement);
-    enum reason reason = build(bench, peer, domain, flags, &placement->requirement);
+    enum reason reason = build(bench, peer, domain, flags, &placement->requirement, &placement->demand);
     if (reason != REASON_NONE) {
         note_outcome(bench, DECISION_REJECT, reason, NULL);
         placement_free(placement);
@@ -329,7 +326,9 @@ struct decision_result bench_predict(struct bench *bench, const struct bench_pee
     const char *flags)
 {
     struct requirement requirement;
-    enum reason reason = build(bench, peer, domain, flags, &requirement);
+    struct demand *demand;
+    enum reason reason = build(bench, peer, domain, flags, &requirement, &demand);
+    demand_unref(demand);
     if (reason != REASON_NONE)
         return (struct decision_result){ .decision = DECISION_REJECT, .reason = reason };
     struct connection_key key = fixture_key_of(&requirement);

@@ -11,4 +11,5 @@ libpure_a_SOURCES += \
     src/base/integer.h src/base/integer.c \
     src/base/siphash.h src/base/siphash.c \
     src/base/address.h src/base/address.c \
-    src/base/arena.h src/base/arena.c
+    src/base/arena.h src/base/arena.c \
+    src/base/slab.h src/base/slab.c

@@ -2,13 +2,13 @@
 /* placement.c - see placement.h. */
 #include "flow/placement.h"
 
-#include <stdlib.h>
-
-struct placement *placement_new(struct policy_snapshot *snapshot)
+struct placement *placement_new(struct slab *memory, struct policy_snapshot *snapshot)
 {
-    struct placement *placement = calloc(1, sizeof(*placement));
-    if (placement != NULL)
-        placement->snapshot = policy_snapshot_ref(snapshot);
+    struct placement *placement = slab_take_zeroed(memory, sizeof(*placement));
+    if (placement == NULL)
+        return NULL;
+    placement->memory = memory;
+    placement->snapshot = policy_snapshot_ref(snapshot);
     return placement;
 }
 
@@ -20,7 +20,7 @@ void placement_free(struct placement *placement)
     demand_unref(placement->demand);
     connection_facts_unref(placement->facts);
     buffer_free(&placement->message);
-    free(placement);
+    slab_give(placement->memory, placement, sizeof(*placement));
 }
 
 enum reason placement_renew(struct placement *placement, struct policy_snapshot *snapshot,

@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/slab.h"
 #include "base/why.h"
 #include "decide/decide.h"
 #include "flow/connection_facts.h"
@@ -24,6 +25,7 @@ struct placement {
     struct list_node waiting;    /* behind a handshake */
     struct requirement requirement;
     struct connection_key key;
+    struct slab *memory;         /* it is from */
     struct policy_snapshot *snapshot;
     struct demand *demand;       /* counted; NULL: under a later policy than that of the snapshot it is refused */
     struct buffer message;
@@ -57,8 +59,9 @@ bool placement_withdraw(struct placement *placement);
 enum reason placement_renew(struct placement *placement, struct policy_snapshot *snapshot,
     const struct capabilities *capabilities, const struct requirement_defaults *defaults);
 
-/* NULL when there is no memory. SNAPSHOT is counted once more. */
-struct placement *placement_new(struct policy_snapshot *snapshot);
+/* NULL when there is no memory. SNAPSHOT is counted once more. MEMORY is the maker's, who frees it, too; NULL:
+ * malloc's. */
+struct placement *placement_new(struct slab *memory, struct policy_snapshot *snapshot);
 void placement_free(struct placement *placement);
 
 #endif

@@ -9,7 +9,7 @@ enum { RECORD_WAIT_MS = 50 };
 
 struct exchange *exchange_new(struct worker *worker, const struct upstream *upstream, struct sip_message *request)
 {
-    struct exchange *exchange = calloc(1, sizeof(*exchange));
+    struct exchange *exchange = slab_take_zeroed(&worker->memory, sizeof(*exchange));
     if (exchange == NULL)
         return NULL;
     exchange->references = 1;
@@ -20,6 +20,22 @@ struct exchange *exchange_new(struct worker *worker, const struct upstream *upst
     exchange->request = sip_message_ref(request);
     exchange->started_us = loop_wall_us(worker->loop);
     return exchange;
+}
+
+struct upstream *upstream_keep(struct worker *worker, const struct upstream *upstream)
+{
+    struct upstream *kept = slab_take(&worker->memory, sizeof(*kept));
+    if (kept == NULL)
+        return NULL;
+    *kept = *upstream;
+    connection_facts_ref(upstream->facts);
+    return kept;
+}
+
+void upstream_let_go(struct worker *worker, struct upstream *kept)
+{
+    connection_facts_unref(kept->facts);
+    slab_give(&worker->memory, kept, sizeof(*kept));
 }
 
 struct exchange *exchange_ref(struct exchange *exchange)
@@ -37,21 +53,22 @@ void exchange_unref(struct exchange *exchange)
     sip_message_unref(exchange->request);
     buffer_free(&exchange->text);
     buffer_free(&exchange->pushes);
-    free(exchange);
+    slab_give(&exchange->worker->memory, exchange, sizeof(*exchange));
 }
 
 void relay_step_free(struct relay_step *step)
 {
     if (step == NULL)
         return;
+    struct slab *memory = &step->exchange->worker->memory;
     locate_cancel(step->locating);
     connection_facts_unref(step->facts);
     policy_snapshot_unref(step->snapshot);
     demand_unref(step->demand);
     exchange_unref(step->exchange);
-    free(step->flags);
+    slab_give(memory, step->flags, sizeof(*step->flags));
     free(step->targets);
-    free(step);
+    slab_give(memory, step, sizeof(*step));
 }
 
 static const struct outbound_policy *row_of(const struct relay_step *step)

@@ -2,13 +2,10 @@
 /* operations.c - what the transaction layer asks of the edge; see transaction/layer.h. */
 #include "relay/worker.h"
 
-#include <stdlib.h>
-
 static void send_response(void *arg, struct server_transaction *server, struct slice bytes, void *hop)
 {
     struct worker *worker = arg;
-    struct exchange *exchange = server_transaction_user(server);
-    const struct upstream *upstream = hop != NULL ? hop : exchange != NULL ? &exchange->upstream : NULL;
+    const struct upstream *upstream = hop != NULL ? hop : server_transaction_user(server);
     bool is_sent = false;
     if (upstream != NULL)
         transmit_to_upstream(worker, upstream, bytes, &is_sent);
@@ -94,16 +91,15 @@ static void answered(void *arg, struct response_context *context, const struct r
 
 static void server_closed(void *arg, void *user)
 {
-    (void)arg;
-    exchange_unref(user);
+    upstream_let_go(arg, user);
 }
 
 static void client_closed(void *arg, void *user)
 {
     struct worker *worker = arg;
-    if (user != NULL)
-        hop_table_remove(&worker->hops, user);
-    free(user);
+    struct hop *hop = user;
+    hop_table_remove(&worker->hops, hop);
+    slab_give(&worker->memory, hop, sizeof(*hop));
 }
 
 static void branch_closed(void *arg, void *user)

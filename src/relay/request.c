@@ -9,7 +9,6 @@
 #include "sip/compose.h"
 #include "sip/validate.h"
 
-#include <stdlib.h>
 
 /* What RFC 5630 5.3 has a code of its own for, ahead of ours. */
 static void append_warning_of_scheme(const struct worker *worker, enum reason reason, struct buffer *lines)
@@ -202,7 +201,8 @@ static void fill_domains(struct exchange *exchange)
 
 static struct relay_step *step_new(struct exchange *exchange, const struct routing_target *target)
 {
-    struct relay_step *step = calloc(1, sizeof(*step));
+    struct slab *memory = &exchange->worker->memory;
+    struct relay_step *step = slab_take_zeroed(memory, sizeof(*step));
     if (step == NULL)
         return NULL;
     step->exchange = exchange_ref(exchange);
@@ -212,7 +212,7 @@ static struct relay_step *step_new(struct exchange *exchange, const struct routi
     name_of(&step->next_hop, step->next_hop_domain);
     if (target->flags.bits == 0)
         return step;
-    step->flags = malloc(sizeof(*step->flags));
+    step->flags = slab_take(memory, sizeof(*step->flags));
     if (step->flags == NULL) {
         relay_step_free(step);
         return NULL;
@@ -287,14 +287,15 @@ void worker_new_request(struct worker *worker, const struct upstream *upstream, 
 {
     struct transaction_handle handle = server_transaction_handle(server);
     struct exchange *exchange = exchange_new(worker, upstream, request);
-    if (exchange == NULL) {
+    struct upstream *kept = exchange != NULL ? upstream_keep(worker, upstream) : NULL;
+    if (kept == NULL) {
+        exchange_unref(exchange);
         server_transaction_drop(worker->layer, handle);
         return;
     }
     exchange->server = handle;
     atomic_fetch_add_explicit(&worker->counts.transactions, 1, memory_order_relaxed); /* until it is accounted */
-    server_transaction_set_user(server, exchange); /* gives it back by server_closed() */
-    exchange_ref(exchange);
+    server_transaction_set_user(server, kept); /* gives it back by server_closed() */
     struct sip_defect defect;
     if (sip_validate_request(request, &defect) != 0)
         refuse(exchange, defect.status, REASON_BAD_REQUEST, defect.text, SLICE_ABSENT);

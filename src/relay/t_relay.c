@@ -363,7 +363,8 @@ static struct placement *make_placement(struct relay_step *step, const struct re
         struct requirement_question question = question_of(step);
         step->demand = demand_new(&question);
     }
-    struct placement *placement = step->demand != NULL ? placement_new(snapshot_of(step)) : NULL;
+    struct slab *memory = &step->exchange->worker->memory;
+    struct placement *placement = step->demand != NULL ? placement_new(memory, snapshot_of(step)) : NULL;
     if (placement == NULL)
         return NULL;
     placement->demand = demand_ref(step->demand);
@@ -385,7 +386,7 @@ static void send_datagram(struct relay_step *step, struct hop *hop, struct slice
 static struct hop *hop_new(struct relay_step *step)
 {
     struct worker *worker = step->exchange->worker;
-    struct hop *hop = calloc(1, sizeof(*hop));
+    struct hop *hop = slab_take_zeroed(&worker->memory, sizeof(*hop));
     if (hop == NULL)
         return NULL;
     hop->worker = worker;
@@ -414,7 +415,7 @@ static enum reason try_address(struct relay_step *step)
                                                 &step->target.endpoint, origin),
         .loop_hash = hash_bytes(uri.data, uri.length, 0), .is_reliable = step->target.transport != TRANSPORT_UDP };
     if (hop == NULL || branch_try(worker->layer, step->branch, &try, &client) != 0) {
-        free(hop);
+        slab_give(&worker->memory, hop, sizeof(*hop));
         return REASON_NO_MEMORY;
     }
     hop->client = client_transaction_handle(client);

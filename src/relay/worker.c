@@ -127,7 +127,7 @@ static int make_layer(struct worker *worker)
 {
     const struct relay *relay = worker->relay;
     struct transaction_layer_settings settings = { .worker = worker->index, .hash_seed = relay->hash_seed,
-        .secret = relay->secret, .timers = relay->settings->timers };
+        .secret = relay->secret, .timers = relay->settings->timers, .memory = &worker->memory };
     return transaction_layer_new(&settings, worker_operations(), worker, loop_now_ms(worker->loop), &worker->layer);
 }
 
@@ -143,6 +143,7 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index, stru
 {
     worker->relay = relay;
     worker->index = index;
+    slab_init(&worker->memory);
     worker->timer_set_for = UINT64_MAX;
     worker->limits = SIP_LIMITS_DEFAULT;
     worker->limits.message_bytes = relay->settings->max_message_bytes;
@@ -281,6 +282,7 @@ void worker_fini(struct worker *worker)
     net_scratch_free(worker->scratch);
     buffer_free(&worker->text);
     buffer_free(&worker->message);
+    slab_fini(&worker->memory);
     free(worker->udps);
     free(worker->accepts);
 }

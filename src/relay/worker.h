@@ -4,6 +4,7 @@
 #define TRELAY_RELAY_WORKER_H
 
 #include "account/record_batch.h"
+#include "base/slab.h"
 #include "flow/flow_pool.h"
 #include "loop/thread.h"
 #include "net/listener.h"
@@ -47,6 +48,7 @@ struct worker {
     struct loop *loop;
     struct mailbox *mailbox;
     struct net_scratch *scratch;
+    struct slab memory;          /* of what belongs to one transaction */
     struct log_scope scope;
     struct udp_port *udps; /* one for each listener of settings; udp NULL where it is a stream */
     struct accept_port *accepts; /* of worker 0, which accepts for all */
@@ -96,7 +98,8 @@ struct upstream {
     struct connection_facts *facts;   /* of streams; borrowed or counted, as the holder says */
 };
 
-/* One request on its way through the relay. Counted by the transaction layer's objects, on one thread. */
+/* One request on its way through the relay, until it is answered. Counted by the transaction layer's objects, on one
+ * thread. What outlives it for repetitions is upstream_keep()'s alone. */
 struct exchange {
     unsigned references;
     struct worker *worker;
@@ -157,6 +160,9 @@ struct hop {
 /* exchange.c */
 struct exchange *exchange_new(struct worker *worker, const struct upstream *upstream, struct sip_message *request);
 struct exchange *exchange_ref(struct exchange *exchange);
+/* A copy for the server transaction, with its reference of the facts; NULL when there is no memory. */
+struct upstream *upstream_keep(struct worker *worker, const struct upstream *upstream);
+void upstream_let_go(struct worker *worker, struct upstream *kept);
 void exchange_unref(struct exchange *exchange);
 void relay_step_free(struct relay_step *step);
 /* Hands the records that wait to whoever wants them. */

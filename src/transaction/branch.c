@@ -8,8 +8,6 @@
 
 #include "base/error.h"
 
-#include <stdlib.h>
-
 /* Addresses of one target: an edge that never runs out of them must not keep us busy for ever. */
 enum { TRIES_MAX = 32, CANCEL_ATTEMPTS_MAX = 64 };
 
@@ -21,12 +19,12 @@ static struct transaction_layer *layer_of(const struct branch *branch)
 int branch_new(struct response_context *context, const struct target *target, struct branch **branch_r)
 {
     struct transaction_layer *layer = context->layer;
-    struct branch *branch = calloc(1, sizeof(*branch));
+    struct branch *branch = slab_take_zeroed(layer->memory, sizeof(*branch));
     if (branch == NULL)
         return ERROR_MEMORY;
     int rc = handle_table_add(&layer->handles, HANDLE_BRANCH, branch, &branch->handle);
     if (rc != 0) {
-        free(branch);
+        slab_give(layer->memory, branch, sizeof(*branch));
         return rc;
     }
     branch->context = context;
@@ -52,7 +50,7 @@ void branch_free(struct branch *branch)
         layer->ops->branch_closed(layer->arg, branch->user);
     layer->counts.branches--;
     sip_message_unref(branch->response);
-    free(branch);
+    slab_give(layer->memory, branch, sizeof(*branch));
 }
 
 /* ---- the end of a branch ---- */

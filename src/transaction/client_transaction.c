@@ -10,18 +10,18 @@
 #include "base/error.h"
 #include "sip/compose.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 int client_transaction_new(struct transaction_layer *layer, struct branch *branch, enum sip_method method,
     const struct try_request *request, struct client_transaction **client_r)
 {
-    struct client_transaction *client = calloc(1, sizeof(*client) + request->origin.length);
+    size_t size = sizeof(struct client_transaction) + request->origin.length;
+    struct client_transaction *client = slab_take_zeroed(layer->memory, size);
     if (client == NULL)
         return ERROR_MEMORY;
     int rc = handle_table_add(&layer->handles, HANDLE_CLIENT, client, &client->base.handle);
     if (rc != 0) {
-        free(client);
+        slab_give(layer->memory, client, size);
         return rc;
     }
     client->branch = branch;
@@ -58,8 +58,8 @@ void client_transaction_free(struct transaction_layer *layer, struct client_tran
     if (client->user != NULL)
         layer->ops->client_closed(layer->arg, client->user);
     layer->counts.clients--;
-    free(client->request);
-    free(client);
+    slab_give(layer->memory, client->request, client->request_length);
+    slab_give(layer->memory, client, sizeof(*client) + client->origin_length);
 }
 
 void client_transaction_drop(struct transaction_layer *layer, struct client_transaction *client)
@@ -85,13 +85,13 @@ static void send_ack(struct transaction_layer *layer, struct client_transaction 
     const struct sip_message *response)
 {
     struct sip_message *invite = NULL;
-    struct buffer ack = BUFFER_EMPTY;
+    struct buffer ack = transaction_output_take(layer);
     int rc = parse_request(client, &invite);
     if (rc == 0)
         rc = sip_compose_ack(&ack, invite, response);
     if (rc == 0)
         layer->ops->send_request(layer->arg, client, CLIENT_SEND_ACK, buffer_slice(&ack));
-    buffer_free(&ack);
+    transaction_output_give(layer, &ack);
     sip_message_unref(invite);
 }
 
@@ -121,21 +121,28 @@ void client_transaction_perform(struct transaction_layer *layer, struct client_t
     }
 }
 
-/* The transaction object for CANCEL; it takes the bytes where they may be sent again. */
-static int cancel_new(struct transaction_layer *layer, struct client_transaction *invite, struct buffer *bytes,
+/* The bytes as they may be sent again. */
+static int keep_request(struct transaction_layer *layer, struct client_transaction *client, struct slice bytes)
+{
+    client->request = slab_copy(layer->memory, bytes);
+    client->request_length = (uint32_t)bytes.length;
+    return client->request != NULL ? 0 : ERROR_MEMORY;
+}
+
+/* The transaction object for CANCEL. */
+static int cancel_new(struct transaction_layer *layer, struct client_transaction *invite, struct slice bytes,
     struct client_transaction **cancel_r)
 {
-    struct client_transaction *cancel = calloc(1, sizeof(*cancel));
-    if (cancel == NULL)
+    struct client_transaction *cancel = slab_take_zeroed(layer->memory, sizeof(*cancel));
+    if (cancel == NULL || keep_request(layer, cancel, bytes) != 0) {
+        slab_give(layer->memory, cancel, sizeof(*cancel));
         return ERROR_MEMORY;
+    }
     cancel->base.handle = invite->base.handle;
     cancel->invite = invite;
     cancel->method = SIP_METHOD_CANCEL;
     invite->cancel = cancel;
     transaction_start(layer, &cancel->base, MACHINE_OTHER_CLIENT, invite->base.is_reliable);
-    cancel->request = bytes->data;
-    cancel->request_length = (uint32_t)bytes->length;
-    *bytes = BUFFER_EMPTY;
     *cancel_r = cancel;
     return 0;
 }
@@ -144,20 +151,20 @@ int client_transaction_cancel(struct transaction_layer *layer, struct client_tra
 {
     struct sip_message *invite = NULL;
     struct client_transaction *cancel;
-    struct buffer bytes = BUFFER_EMPTY;
     if (client->base.state != STATE_PROCEEDING || client->cancel != NULL)
         return ERROR_STATE;
+    struct buffer bytes = transaction_output_take(layer);
     int rc = parse_request(client, &invite);
     if (rc == 0)
         rc = sip_compose_cancel(&bytes, invite, lines);
     if (rc == 0)
-        rc = cancel_new(layer, client, &bytes, &cancel);
+        rc = cancel_new(layer, client, buffer_slice(&bytes), &cancel);
     if (rc == 0) {
         transaction_event(layer, &cancel->base, EVENT_PLACED, &(struct event_input){ 0 });
         layer->ops->send_request(layer->arg, client, CLIENT_SEND_CANCEL,
             slice_of(cancel->request, cancel->request_length));
     }
-    buffer_free(&bytes);
+    transaction_output_give(layer, &bytes);
     sip_message_unref(invite);
     return rc;
 }
@@ -203,13 +210,9 @@ int client_transaction_placed(struct transaction_layer *layer, struct transactio
         return ERROR_NOT_FOUND;
     if (client->base.state != STATE_INITIAL)
         return ERROR_STATE;
-    if (client->method == SIP_METHOD_INVITE || !client->base.is_reliable) {
-        client->request = malloc(request.length != 0 ? request.length : 1);
-        if (client->request == NULL)
-            return ERROR_MEMORY;
-        memcpy(client->request, request.data, request.length);
-        client->request_length = (uint32_t)request.length;
-    }
+    bool is_needed_again = client->method == SIP_METHOD_INVITE || !client->base.is_reliable;
+    if (is_needed_again && keep_request(layer, client, request) != 0)
+        return ERROR_MEMORY;
     transaction_enter(layer);
     transaction_event(layer, &client->base, EVENT_PLACED, &(struct event_input){ 0 });
     if (client->branch != NULL)

@@ -26,6 +26,7 @@ int transaction_layer_new(const struct transaction_layer_settings *settings, con
         return ERROR_MEMORY;
     }
     layer->settings = *settings;
+    layer->memory = settings->memory;
     layer->ops = ops;
     layer->arg = arg;
     layer->now_ms = now_ms;
@@ -86,6 +87,7 @@ void transaction_layer_free(struct transaction_layer *layer)
     table_fini(&layer->servers);
     handle_table_fini(&layer->handles);
     buffer_free(&layer->scratch);
+    buffer_free(&layer->output);
     free(layer);
 }
 

@@ -13,6 +13,7 @@
 #include "base/address.h"
 #include "base/attributes.h"
 #include "base/buffer.h"
+#include "base/slab.h"
 #include "base/slice.h"
 #include "policy/reason.h"
 #include "sip/message.h"
@@ -93,6 +94,7 @@ struct transaction_layer_settings {
     uint64_t hash_seed;               /* random, per process */
     struct transaction_secret secret; /* random, per process, one for all workers */
     struct timer_settings timers;     /* checked */
+    struct slab *memory;              /* of this thread, outlives the layer; NULL: malloc's */
 };
 
 struct transaction_layer;

@@ -9,8 +9,6 @@
 
 #include "base/error.h"
 
-#include <stdlib.h>
-
 void response_context_mark(struct response_context *context)
 {
     if (!context->is_ended && !list_holds(&context->marked))
@@ -59,7 +57,7 @@ void response_context_free(struct response_context *context)
     layer->counts.contexts--;
     sip_message_unref(context->request);
     buffer_free(&context->cancel_lines);
-    free(context);
+    slab_give(layer->memory, context, sizeof(*context));
 }
 
 void response_context_lose_server(struct response_context *context, enum reason reason)
@@ -179,7 +177,7 @@ void response_context_try_later(struct response_context *context)
 static struct response_context *context_new(struct transaction_layer *layer, struct server_transaction *server,
     const struct response_context_options *options)
 {
-    struct response_context *context = calloc(1, sizeof(*context));
+    struct response_context *context = slab_take_zeroed(layer->memory, sizeof(*context));
     if (context == NULL)
         return NULL;
     uint32_t max_breadth = options->max_breadth != 0 ? options->max_breadth : MAX_BREADTH_DEFAULT;

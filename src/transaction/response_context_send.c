@@ -20,13 +20,14 @@ static struct branch *branch_of(struct list_node *node)
 /* Without our Via. LINES: further header lines. */
 static int pass_on(struct response_context *context, struct sip_message *response, struct slice lines)
 {
-    struct buffer bytes = BUFFER_EMPTY;
+    struct transaction_layer *layer = context->layer;
+    struct buffer bytes = transaction_output_take(layer);
     struct sip_response_edit edit = { .removes_top_via = true,
         .needs_content_length = context->server->base.is_reliable, .extra = { .lines = lines } };
     int rc = sip_compose_forwarded_response(&bytes, response, &edit);
     if (rc == 0)
-        rc = server_transaction_send(context->layer, context->server, sip_message_status(response), &bytes, NULL);
-    buffer_free(&bytes);
+        rc = server_transaction_send(layer, context->server, sip_message_status(response), buffer_slice(&bytes), NULL);
+    transaction_output_give(layer, &bytes);
     return rc;
 }
 

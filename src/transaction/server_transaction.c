@@ -10,7 +10,6 @@
 #include "sip/status.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { TO_TAG_SIZE = 17 };
@@ -44,12 +43,12 @@ int server_transaction_new(struct transaction_layer *layer, const struct request
     struct slice method = sip_message_method_text(arrival->message);
     struct slice to_tag = key->is_2543 ? or_empty(sip_message_to_tag(arrival->message)) : SLICE_LITERAL("");
     size_t texts = key->bytes.length + method.length + to_tag.length;
-    struct server_transaction *server = calloc(1, sizeof(*server) + texts);
+    struct server_transaction *server = slab_take_zeroed(layer->memory, sizeof(*server) + texts);
     if (server == NULL)
         return ERROR_MEMORY;
     int rc = handle_table_add(&layer->handles, HANDLE_SERVER, server, &server->base.handle);
     if (rc != 0) {
-        free(server);
+        slab_give(layer->memory, server, sizeof(*server) + texts);
         return rc;
     }
     server->key_length = (uint32_t)key->bytes.length;
@@ -87,8 +86,9 @@ void server_transaction_free(struct transaction_layer *layer, struct server_tran
         layer->ops->server_closed(layer->arg, server->user);
     layer->counts.servers--;
     sip_message_unref(server->request);
-    free(server->last);
-    free(server);
+    slab_give(layer->memory, server->last, server->last_length);
+    slab_give(layer->memory, server,
+        sizeof(*server) + server->key_length + server->method_length + server->to_tag_length);
 }
 
 /* A request with this key, or NULL; START: the one found last, NULL at first. */
@@ -182,13 +182,12 @@ static int compose(const struct transaction_layer *layer, const struct server_tr
     return sip_compose_response(out, server->request, &response);
 }
 
-/* Takes the bytes for repetitions; BYTES empty: there will be none. */
-static void keep(struct server_transaction *server, struct buffer *bytes)
+/* For repetitions: LAST, a copy of what was sent; NULL: there will be none. */
+static void keep(const struct transaction_layer *layer, struct server_transaction *server, char *last, size_t length)
 {
-    free(server->last);
-    server->last = bytes->data;
-    server->last_length = (uint32_t)bytes->length;
-    *bytes = BUFFER_EMPTY;
+    slab_give(layer->memory, server->last, server->last_length);
+    server->last = last;
+    server->last_length = (uint32_t)length;
 }
 
 /* A 2xx to an INVITE is repeated by who made it (RFC 6026), a final over a reliable transport by nobody. */
@@ -204,29 +203,30 @@ static enum transaction_event user_event(unsigned status)
 }
 
 /* Kept ahead of the sending, so that a request repeated meanwhile gets no older response than this. */
-static void send_final(struct transaction_layer *layer, struct server_transaction *server, unsigned status,
-    struct buffer *bytes, void *hop)
+static int send_final(struct transaction_layer *layer, struct server_transaction *server, unsigned status,
+    struct slice bytes, void *hop)
 {
     bool is_kept = may_be_repeated(server, status);
-    struct slice slice = buffer_slice(bytes);
-    keep(server, is_kept ? bytes : &(struct buffer){ 0 });
-    transaction_event(layer, &server->base, user_event(status), &(struct event_input){ .bytes = slice, .hop = hop });
+    char *last = is_kept ? slab_copy(layer->memory, bytes) : NULL;
+    if (is_kept && last == NULL)
+        return ERROR_MEMORY;
+    keep(layer, server, last, is_kept ? bytes.length : 0);
+    transaction_event(layer, &server->base, user_event(status), &(struct event_input){ .bytes = bytes, .hop = hop });
     sip_message_unref(server->request);
     server->request = NULL;
+    return 0;
 }
 
-/* Kept behind the sending: a newer one may come meanwhile, while these bytes are still in use. */
-static void send_provisional(struct transaction_layer *layer, struct server_transaction *server,
-    struct buffer *bytes, void *hop)
+/* Likewise ahead of the sending. Without memory the one before is repeated. */
+static void keep_provisional(struct transaction_layer *layer, struct server_transaction *server, struct slice bytes)
 {
-    transaction_event(layer, &server->base, EVENT_USER_1XX,
-        &(struct event_input){ .bytes = buffer_slice(bytes), .hop = hop });
-    if (server->base.state == STATE_PROCEEDING)
-        keep(server, bytes);
+    char *last = slab_copy(layer->memory, bytes);
+    if (last != NULL)
+        keep(layer, server, last, bytes.length);
 }
 
 int server_transaction_send(struct transaction_layer *layer, struct server_transaction *server, unsigned status,
-    struct buffer *bytes, void *hop)
+    struct slice bytes, void *hop)
 {
     bool is_invite = server->method == SIP_METHOD_INVITE;
     if (!is_invite && ((status > 100 && status < 200) || status == 408))
@@ -235,34 +235,32 @@ int server_transaction_send(struct transaction_layer *layer, struct server_trans
     if ((step.actions & ACTION_SEND) == 0)
         return ERROR_STATE;
     if (status >= 200)
-        send_final(layer, server, status, bytes, hop);
-    else
-        send_provisional(layer, server, bytes, hop);
-    buffer_free(bytes);
+        return send_final(layer, server, status, bytes, hop);
+    keep_provisional(layer, server, bytes);
+    transaction_event(layer, &server->base, EVENT_USER_1XX, &(struct event_input){ .bytes = bytes, .hop = hop });
     return 0;
 }
 
 int server_transaction_answer(struct transaction_layer *layer, struct server_transaction *server,
     const struct local_reply *reply, void *hop)
 {
-    struct buffer bytes = BUFFER_EMPTY;
+    struct buffer bytes = transaction_output_take(layer);
     int rc = compose(layer, server, reply, &bytes);
     if (rc == 0)
-        rc = server_transaction_send(layer, server, reply->status, &bytes, hop);
-    buffer_free(&bytes);
+        rc = server_transaction_send(layer, server, reply->status, buffer_slice(&bytes), hop);
+    transaction_output_give(layer, &bytes);
     return rc;
 }
 
 /* Without memory there is no 100; the caller repeats its request. */
 static void send_100(struct transaction_layer *layer, struct server_transaction *server)
 {
-    struct buffer bytes = BUFFER_EMPTY;
+    struct buffer bytes = transaction_output_take(layer);
     if (compose(layer, server, &(struct local_reply){ .status = 100 }, &bytes) == 0) {
+        keep_provisional(layer, server, buffer_slice(&bytes));
         layer->ops->send_response(layer->arg, server, buffer_slice(&bytes), NULL);
-        if (server->base.state == STATE_PROCEEDING)
-            keep(server, &bytes);
     }
-    buffer_free(&bytes);
+    transaction_output_give(layer, &bytes);
 }
 
 void server_transaction_send_100(struct transaction_layer *layer, struct server_transaction *server)

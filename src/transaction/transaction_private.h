@@ -9,6 +9,7 @@
 
 #include "base/buffer.h"
 #include "base/list.h"
+#include "base/slab.h"
 #include "base/table.h"
 #include "sip/limits.h"
 #include "transaction/handle.h"
@@ -37,7 +38,7 @@ struct server_transaction {
     struct response_context *context; /* NULL: none, or it has let go */
     struct sip_message *request;      /* NULL after the final response */
     void *user;
-    char *last; /* the response that a repeated request gets; NULL: none */
+    char *last; /* the response that a repeated request gets, from the slab; NULL: none */
     uint32_t last_length;
     uint64_t arrived_ms;
     struct endpoint source;
@@ -56,7 +57,7 @@ struct client_transaction {
     struct client_transaction *cancel; /* of an INVITE: its CANCEL */
     struct client_transaction *invite; /* of a CANCEL: its INVITE */
     void *user;
-    char *request; /* as sent; NULL: not needed again */
+    char *request; /* as sent, from the slab; NULL: not needed again */
     uint32_t request_length;
     uint8_t method; /* enum sip_method */
     uint64_t loop_hash;
@@ -127,7 +128,9 @@ struct transaction_layer {
     struct list transactions, contexts;
     struct list marked; /* contexts with something to do */
     struct list ended_transactions, ended_contexts;
+    struct slab *memory;   /* of all objects here; NULL: malloc's */
     struct buffer scratch; /* the key being matched */
+    struct buffer output;  /* of transaction_output_take() */
     struct transaction_counts counts;
 };
 
@@ -141,6 +144,22 @@ static inline void transaction_enter(struct transaction_layer *layer)
     layer->depth++;
 }
 void transaction_leave(struct transaction_layer *layer); /* layer.c */
+
+/* An empty buffer to compose in, with the memory of the last one. Whoever takes one while another is out gets one
+ * without: what is sent may lead to something else being sent. */
+static inline struct buffer transaction_output_take(struct transaction_layer *layer)
+{
+    struct buffer taken = layer->output;
+    layer->output = BUFFER_EMPTY;
+    buffer_clear(&taken);
+    return taken;
+}
+static inline void transaction_output_give(struct transaction_layer *layer, struct buffer *taken)
+{
+    buffer_free(&layer->output);
+    layer->output = *taken;
+    *taken = BUFFER_EMPTY;
+}
 
 /* ---- transaction.c: the driver of the machines ---- */
 
@@ -181,9 +200,10 @@ struct server_transaction *server_transaction_match(struct transaction_layer *la
 struct server_transaction *server_transaction_match_cancelled(struct transaction_layer *layer,
     const struct transaction_key *key, const struct sip_message *cancel);
 
-/* Sends a response that was composed, and takes what BYTES holds. ERROR_STATE: the state does not allow it. */
+/* Sends a response that was composed, and copies it where it may be sent again. ERROR_STATE: the state does not allow
+ * it. ERROR_MEMORY: nothing was sent. */
 int server_transaction_send(struct transaction_layer *layer, struct server_transaction *server, unsigned status,
-    struct buffer *bytes, void *hop) MUST_CHECK;
+    struct slice bytes, void *hop) MUST_CHECK;
 /* Composes and sends one of our own; errors as server_transaction_reply(). */
 int server_transaction_answer(struct transaction_layer *layer, struct server_transaction *server,
     const struct local_reply *reply, void *hop) MUST_CHECK;

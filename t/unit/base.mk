@@ -4,3 +4,9 @@ check_PROGRAMS += t/109-base-siphash.t
 t_109_base_siphash_t_SOURCES = t/unit/base_siphash.c
 t_109_base_siphash_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_109_base_siphash_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/108-base-slab.t
+t_108_base_slab_t_SOURCES = t/unit/base_slab.c
+t_108_base_slab_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_108_base_slab_t_LDADD = $(PURE_TEST_LIBS)
+t_108_base_slab_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=aligned_alloc

@@ -306,7 +306,7 @@ static enum reason build(struct bench *bench, const struct bench_peer *peer, con
 struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, const char *domain, const char *flags,
     const char *text)
 {
-    struct placement *placement = placement_new(bench->snapshot);
+    struct placement *placement = placement_new(NULL, bench->snapshot);
     assert_non_null(placement);
     enum reason reason = build(bench, peer, domain, flags, &placement->requirement, &placement->demand);
     if (reason != REASON_NONE) {

@@ -117,7 +117,7 @@ static void on_done(void *arg, struct placement *placement)
 /* Plain TCP to PORT of this host; CHANGE spoils the requirement. */
 static struct placement *place(struct bench *bench, uint16_t port, void (*change)(struct requirement *requirement))
 {
-    struct placement *placement = placement_new(bench->snapshot);
+    struct placement *placement = placement_new(NULL, bench->snapshot);
     assert_non_null(placement);
     placement->requirement = fixture_requirement(LEVEL_NONE);
     placement->requirement.key.destination = (struct endpoint){ fixture_address("127.0.0.1"), port };

@@ -68,21 +68,33 @@ static void renew_waiters(struct flow *flow, struct list *stale)
     flow->opener = has_leader ? CONTAINER_OF(flow->waiters.head.next, struct placement, waiting) : NULL;
 }
 
+enum reason flow_handshake_facts(const struct flow *flow, const struct requirement_key *key,
+    struct handshake_facts *handshake_r)
+{
+    struct tls_session_facts session;
+    struct tls_settings settings;
+    if (flow->session == NULL || tls_session_facts(flow->session, &session) != 0)
+        return REASON_TLS_FAILED;
+    if (make_settings(key, &settings, NULL) != 0)
+        return REASON_TLS_FLOOR;
+    *handshake_r = (struct handshake_facts){ .is_full_handshake = !session.was_resumed,
+        .tls_version = session.version, .is_suite_allowed = tls_settings_has_suite(&settings, session.suite_number),
+        .is_captured = flow->chain.count > 0 };
+    return REASON_NONE;
+}
+
 static enum reason may_publish(struct flow *flow)
 {
     const struct requirement_key *key = &flow->opener->requirement.key;
-    struct tls_session_facts session;
+    struct handshake_facts handshake;
     int64_t now = loop_wall_s(flow->pool->loop);
     if (!flow->is_tls)
         return decide_publish(key, flow->key, NULL, NULL, now);
-    if (!flow->is_judged || tls_session_facts(flow->session, &session) != 0)
+    if (!flow->is_judged)
         return REASON_TLS_FAILED;
-    struct tls_settings settings;
-    if (make_settings(key, &settings, NULL) != 0)
-        return REASON_TLS_FLOOR;
-    struct handshake_facts handshake = { .is_full_handshake = true, .tls_version = session.version,
-        .is_suite_allowed = session.suite != NULL && session.suite[0] != '\0',
-        .is_captured = flow->chain.count > 0 };
+    enum reason reason = flow_handshake_facts(flow, key, &handshake);
+    if (reason != REASON_NONE)
+        return reason;
     return decide_publish(key, flow->key, &handshake, flow->verdict, now);
 }
 

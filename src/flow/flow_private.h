@@ -130,6 +130,9 @@ void flow_origin_leave(struct flow *flow);
 /* flow_open.c */
 void flow_open(struct flow_pool *pool, struct placement *placement);
 void flow_out_bytes(struct flow *flow, struct slice bytes);
+/* What was negotiated, held against what KEY allows (INV-8). NONE, or why that cannot be known. */
+enum reason flow_handshake_facts(const struct flow *flow, const struct requirement_key *key,
+    struct handshake_facts *handshake_r);
 
 /* flow_accept.c */
 void flow_in_bytes(struct flow *flow, struct slice bytes);

@@ -344,6 +344,8 @@ int tls_session_facts(const struct tls_session *session, struct tls_session_fact
     *facts_r = (struct tls_session_facts){
         .version = (enum tls_version)session->version,
         .suite = tls_suite_name(session->suite),
+        .suite_number = session->suite,
+        .was_resumed = wolfSSL_session_reused(session->library) != 0,
         .group = tls_group_name(session->group),
         .protocol = negotiated,
         .was_certificate_requested = session->was_requested,

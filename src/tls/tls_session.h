@@ -92,8 +92,10 @@ void tls_session_close(struct tls_session *session);
 struct tls_session_facts {
     enum tls_version version;
     const char *suite;             /* IANA name */
+    unsigned suite_number;         /* IANA number */
     const char *group;             /* "X25519"; "" when unknown */
     struct slice protocol;         /* ALPN; absent when none was negotiated */
+    bool was_resumed;              /* so no chain was proven in it; never wanted (INV-24) */
     bool was_certificate_requested; /* client: by the server; server: by us */
     bool was_certificate_sent;      /* client: by us; server: by the client */
 };

@@ -14,3 +14,8 @@ check_PROGRAMS += t/483-flow-publishes-what-todays-policy-yields.t
 t_483_flow_publishes_what_todays_policy_yields_t_SOURCES = t/unit/flow_stale.c $(FLOW_BENCH)
 t_483_flow_publishes_what_todays_policy_yields_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
 t_483_flow_publishes_what_todays_policy_yields_t_LDADD = $(EDGE_TEST_LIBS)
+check_PROGRAMS += t/484-flow-holds-the-floor-against-the-library.t
+t_484_flow_holds_the_floor_against_the_library_t_SOURCES = t/unit/flow_floor.c $(FLOW_BENCH)
+t_484_flow_holds_the_floor_against_the_library_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
+t_484_flow_holds_the_floor_against_the_library_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=tls_session_facts
+t_484_flow_holds_the_floor_against_the_library_t_LDADD = $(EDGE_TEST_LIBS)

@@ -6,6 +6,8 @@ use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use IO::Select;
+use IO::Socket::IP;
 use Test::More;
 use Trelay::Edge;
 use Trelay::Loopback qw(own_address free_port);
@@ -73,6 +75,72 @@ subtest 'the next address' => sub {
     }
     is(scalar(my @seen = $bad->messages), 0, 'the wrong one saw no message');
     is($gone->stop, 0, 'the one that hangs up ends well');
+};
+
+# An address that takes SYNs and answers none: its queue of connections is full. Returns the listener and what fills it.
+sub black_hole () {
+    my $hole = IO::Socket::IP->new(LocalHost => own_address(3), Proto => 'tcp', Listen => 1) or die "listen: $@\n";
+    my @fill;
+    while (@fill < 16) {
+        my $socket = IO::Socket::IP->new(PeerHost => own_address(3), PeerPort => $hole->sockport, Proto => 'tcp',
+            Blocking => 0) or die "connect: $@\n";
+        push @fill, $socket;
+        return ($hole, \@fill) if !IO::Select->new($socket)->can_write(1);
+    }
+    die "the queue is never full\n";
+}
+
+subtest 'an address that swallows everything' => sub {
+    my ($hole, $fill) = black_hole();
+    my $swallows = own_address(3) . ':' . $hole->sockport;
+    my $reply = $edge->ask('OPTIONS', partner($swallows, address($good)));
+    is($reply->status, 200, 'the second one answers');
+    my $record = $edge->record($reply);
+    is($record->{outbound_port}, $good->port, 'accounting names it');
+    is($record->{outbound_verified_domain}, 'biloxi.example', 'proven as much');
+    $reply = $edge->ask('OPTIONS', partner($swallows));
+    is($reply->status, 500, 'without another the request fails, long before its transaction would');
+    like($edge->record($reply)->{reason}, qr/^(?:connect-timeout|backoff)$/, 'accounting');
+};
+
+# What arrives on one worker goes out on the other when the destination is that one's, and comes back.
+subtest 'calls across workers' => sub {
+    my %seen_by;
+    my @servers = map {
+        Trelay::SIP::Server->start(transport => 'tls', host => "127.0.0.$_", tls => { certificate => $right },
+            answer => sub ($message, $n) {
+                return if $message->method eq 'ACK';
+                my $ok = response($message, 200, 'OK', to_tag => 'callee', contact => '<sip:bob@biloxi.example>');
+                return $message->method eq 'INVITE' ? (response($message, 180, 'Ringing', to_tag => 'callee'), $ok) : $ok;
+            })
+    } 1 .. 8;
+    for my $server (@servers) {
+        my $uri = partner(address($server));
+        my $invite = $edge->send('INVITE', $uri, contact => '<sip:alice@' . own_address(1) . '>');
+        my $ok = $edge->final($invite);
+        is(join(' ', $ok->status, grep { $_ != 100 } $edge->provisional), '200 180', $server->host . ': ringing, then answered');
+        my @route = reverse map { split /,\s*/ } $ok->header('Record-Route');
+        my %dialog = (call_id => $ok->call_id, from => scalar $ok->header('From'), to => scalar $ok->header('To'),
+            headers => [ map { [ Route => $_ ] } @route ]);
+        $edge->send('ACK', $uri, %dialog);
+        is($edge->ask('BYE', $uri, %dialog, cseq => 2)->status, 200, $server->host . ': BYE');
+        is(join(' ', map { $_->method } $server->wait_for_messages(3)), 'INVITE ACK BYE', $server->host . ': each once, in order');
+        my $record = $edge->record($ok);
+        is($record->{outbound_verified_domain}, 'biloxi.example', $server->host . ': proven');
+        push @{ $seen_by{ $record->{outbound_connection_id} =~ s/\..*//r } }, $server->host;
+    }
+    is(join(' ', sort keys %seen_by), '0 1', 'both workers have had destinations, and the phone only one of them');
+    # The end of a connection is heard on the other worker, too.
+    my @answers = map { Trelay::SIP::Listener->new(host => "127.0.0.$_", tls => { certificate => $right }) } 1 .. 8;
+    for my $hand (@answers) {
+        my $sent = $edge->send('OPTIONS', partner(address($hand)));
+        my $stream = $hand->accept;
+        is($stream->receive->method, 'OPTIONS', $hand->host . ': a request is on its way');
+        $stream->close;
+        is($edge->final($sent)->status, 500, $hand->host . ': its connection ends: an answer at once');
+        is($edge->record($sent)->{reason}, 'connection-lost', $hand->host . ': accounting');
+    }
+    is($_->stop, 0, $_->host . ' ends well') for @servers;
 };
 
 subtest 'responses of the next hop' => sub {

@@ -42,29 +42,6 @@ bool buffer_reserve(struct buffer *buffer, size_t more)
     return true;
 }
 
-void buffer_append(struct buffer *buffer, const void *data, size_t length)
-{
-    if (length == 0 || !buffer_reserve(buffer, length))
-        return;
-    memcpy(buffer->data + buffer->length, data, length);
-    buffer->length += length;
-}
-
-void buffer_append_slice(struct buffer *buffer, struct slice slice)
-{
-    buffer_append(buffer, slice.data, slice.length);
-}
-
-void buffer_append_byte(struct buffer *buffer, uint8_t byte)
-{
-    buffer_append(buffer, &byte, 1);
-}
-
-void buffer_append_string(struct buffer *buffer, const char *text)
-{
-    buffer_append(buffer, text, strlen(text));
-}
-
 void buffer_append_u16(struct buffer *buffer, uint16_t value)
 {
     uint8_t bytes[2] = { (uint8_t)(value >> 8), (uint8_t)value };

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buffer {
     char *data;
@@ -31,10 +32,30 @@ void buffer_clear(struct buffer *buffer);
 /* Room for MORE further bytes; false (and has_failed) when there is no memory. */
 bool buffer_reserve(struct buffer *buffer, size_t more);
 
-void buffer_append(struct buffer *buffer, const void *data, size_t length);
-void buffer_append_slice(struct buffer *buffer, struct slice slice);
-void buffer_append_byte(struct buffer *buffer, uint8_t byte);
-void buffer_append_string(struct buffer *buffer, const char *text);
+static inline void buffer_append(struct buffer *buffer, const void *data, size_t length)
+{
+    bool has_room = !buffer->has_failed && buffer->capacity - buffer->length >= length;
+    if (length == 0 || (!has_room && !buffer_reserve(buffer, length)))
+        return;
+    memcpy(buffer->data + buffer->length, data, length);
+    buffer->length += length;
+}
+
+static inline void buffer_append_slice(struct buffer *buffer, struct slice slice)
+{
+    buffer_append(buffer, slice.data, slice.length);
+}
+
+static inline void buffer_append_byte(struct buffer *buffer, uint8_t byte)
+{
+    buffer_append(buffer, &byte, 1);
+}
+
+static inline void buffer_append_string(struct buffer *buffer, const char *text)
+{
+    buffer_append(buffer, text, strlen(text));
+}
+
 void buffer_append_u16(struct buffer *buffer, uint16_t value); /* big endian */
 void buffer_append_u32(struct buffer *buffer, uint32_t value); /* big endian */
 void buffer_append_unsigned(struct buffer *buffer, uint64_t value); /* decimal text */

@@ -4,6 +4,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 /* How many bytes of TEXT from AT are one character that a UTF-8 database takes; 0: none. */
@@ -38,10 +39,26 @@ static size_t character_length(struct slice text, size_t at)
 /* Appends each character by WRITE; of others each byte as \xNN, its backslash by WRITE too. */
 typedef void write_character_fn(struct buffer *out, const char *character, size_t length);
 
+/* Eight bytes at once: none is a control, beyond '~', a backslash or a quote. Says no for some words that are. */
+static bool is_plain_word(const char *bytes)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+    uint64_t word, quotes, backslashes, deletes;
+    memcpy(&word, bytes, sizeof(word));
+    quotes = word ^ ones * '"';
+    backslashes = word ^ ones * '\\';
+    deletes = word ^ ones * 0x7f;
+    uint64_t found = word | ((word - ones * ' ') & ~word) | ((quotes - ones) & ~quotes) |
+        ((backslashes - ones) & ~backslashes) | ((deletes - ones) & ~deletes);
+    return (found & highs) == 0;
+}
+
 /* How many bytes from AT on stand for themselves in every form of text: most of what is ever written. */
 static size_t plain_length(struct slice text, size_t at)
 {
     size_t end = at;
+    while (text.length - end >= 8 && is_plain_word(text.data + end))
+        end += 8;
     while (end < text.length && text.data[end] >= ' ' && text.data[end] <= '~' && text.data[end] != '\\' &&
         text.data[end] != '"')
         end++;

@@ -95,6 +95,8 @@ static void log_done(const struct exchange *exchange, const struct relay_step *s
 {
     char id[CONNECTION_ID_SIZE] = "";
     bool has_target = step != NULL && step->target.transport != TRANSPORT_UNSET;
+    if (!log_is_on(&exchange->worker->scope, LOG_LEVEL_INFO))
+        return;
     if (step != NULL && step->facts != NULL)
         (void)connection_id_print(step->facts->handle, id);
     const struct outbound_policy *row = step != NULL ? row_of(step) : NULL;

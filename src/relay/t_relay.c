@@ -287,6 +287,8 @@ static void log_decision(const struct relay_step *step, enum reason reason)
 {
     char id[CONNECTION_ID_SIZE] = "";
     const struct exchange *exchange = step->exchange;
+    if (!log_is_on(&exchange->worker->scope, LOG_LEVEL_INFO))
+        return;
     if (step->facts != NULL)
         (void)connection_id_print(step->facts->handle, id);
     log_event(&exchange->worker->scope, LOG_LEVEL_INFO, LOG_EVENT_DECISION,

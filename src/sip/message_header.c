@@ -73,7 +73,10 @@ bool sip_header_find(const struct sip_message *message, struct slice name, struc
  * the value then reaches to the end, and its parser refuses it. */
 static size_t value_end(struct slice s)
 {
-    size_t at = 0;
+    size_t comma = slice_find(s, ',', 0), at = 0;
+    struct slice plain = slice_first(s, comma);
+    if (slice_find(plain, '"', 0) == comma && slice_find(plain, '<', 0) == comma)
+        return comma;
     while (at < s.length && s.data[at] != ',') {
         if (s.data[at] == '"') {
             size_t length = sip_quoted_length(s, at);

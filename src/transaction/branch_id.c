@@ -51,10 +51,10 @@ void branch_id_print(const struct branch_id *id, const struct transaction_secret
 /* 0..31, or 32 for any other byte. */
 static unsigned value_of(char c)
 {
-    c = ascii_lower(c);
-    if (c >= '0' && c <= '9')
-        return (unsigned)(c - '0');
-    return c >= 'a' && c <= 'v' ? (unsigned)(c - 'a') + 10 : 32;
+    unsigned digit = (unsigned)(uint8_t)c - '0', letter = ((unsigned)(uint8_t)c | 0x20u) - 'a';
+    if (digit <= 9)
+        return digit;
+    return letter <= 'v' - 'a' ? letter + 10 : 32;
 }
 
 bool branch_id_parse(struct slice branch, const struct transaction_secret *secret, struct branch_id *id_r)

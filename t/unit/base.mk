@@ -10,3 +10,8 @@ t_108_base_slab_t_SOURCES = t/unit/base_slab.c
 t_108_base_slab_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_108_base_slab_t_LDADD = $(PURE_TEST_LIBS)
 t_108_base_slab_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=aligned_alloc
+
+check_PROGRAMS += t/107-base-address-prints.t
+t_107_base_address_prints_t_SOURCES = t/unit/base_address.c
+t_107_base_address_prints_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_107_base_address_prints_t_LDADD = $(PURE_TEST_LIBS)

@@ -57,6 +57,30 @@ static void bytes_that_are_no_text(void **state)
     expect_copy(SLICE_LITERAL("\xe2\x82z"), "\\\\xe2\\\\x82z");
 }
 
+/* Text is looked at eight bytes at a time: every byte at every place is written as it is when it stands alone. */
+static void places_make_no_difference(void **state)
+{
+    (void)state;
+    char text[19];
+    for (unsigned value = 0; value < 256; value++) {
+        for (size_t at = 0; at < sizeof(text); at++) {
+            struct buffer whole = BUFFER_EMPTY, pieces = BUFFER_EMPTY;
+            struct copy_line line = copy_line_begin(&whole);
+            memset(text, 'a', sizeof(text));
+            text[at] = (char)value;
+            copy_text(&line, slice_of(text, sizeof(text)));
+            for (size_t i = 0; i < sizeof(text); i++) {
+                struct copy_line piece = copy_line_begin(&pieces);
+                copy_text(&piece, slice_of(text + i, 1));
+            }
+            assert_int_equal(whole.length, pieces.length);
+            assert_memory_equal(whole.data, pieces.data, whole.length);
+            buffer_free(&whole);
+            buffer_free(&pieces);
+        }
+    }
+}
+
 static void arrays(void **state)
 {
     const struct slice elements[] = { SLICE_LITERAL("a,b"), SLICE_LITERAL(""), SLICE_LITERAL("q\"\\"),
@@ -120,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copy_escapes),
         cmocka_unit_test(bytes_that_are_no_text),
+        cmocka_unit_test(places_make_no_difference),
         cmocka_unit_test(arrays),
         cmocka_unit_test(times),
         cmocka_unit_test(json),

@@ -4,6 +4,8 @@ libedge_a_SOURCES += \
     src/relay/own_uri.h src/relay/own_uri.c \
     src/relay/routing.h src/relay/routing.c \
     src/relay/next_hop.h src/relay/next_hop.c \
+    src/relay/proxy_rules.h src/relay/proxy_rules.c \
+    src/relay/outgoing.h \
     src/relay/relay.h src/relay/relay.c \
     src/relay/worker.h src/relay/worker.c src/relay/worker_life.h \
     src/relay/hop_table.h src/relay/hop_table.c \

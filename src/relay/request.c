@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "policy/name.h"
+#include "relay/proxy_rules.h"
 #include "relay/worker.h"
 #include "sip/compose.h"
 #include "sip/validate.h"
@@ -126,12 +127,10 @@ static bool is_policy_stale(const struct exchange *exchange)
     return policy_snapshot_generation(exchange->snapshot) == 0 || (max_stale > 0 && age > max_stale);
 }
 
-/* RFC 3261 16.3(3), 16.3(5), and the age of the policy. */
+/* RFC 3261 16.3, and the age of the policy. */
 static bool check(struct exchange *exchange)
 {
     struct worker *worker = exchange->worker;
-    const struct sip_message *request = exchange->request;
-    uint32_t max_forwards;
     if (worker->is_draining) {
         refuse(exchange, 503, REASON_SHUTDOWN, NULL, SLICE_ABSENT);
         return false;
@@ -140,24 +139,14 @@ static bool check(struct exchange *exchange)
         refuse(exchange, 503, REASON_POLICY_STALE, NULL, SLICE_ABSENT);
         return false;
     }
-    if (sip_message_max_forwards(request, &max_forwards) == SIP_MAX_FORWARDS_VALUE && max_forwards == 0) {
-        refuse(exchange, 483, REASON_NONE, NULL, SLICE_ABSENT);
-        return false;
-    }
-    if (sip_message_header_rows(request, SIP_HEADER_PROXY_REQUIRE) == 0)
-        return true;
-    struct buffer line = BUFFER_EMPTY;
-    struct sip_values values = sip_values_of(request, SIP_HEADER_PROXY_REQUIRE);
-    struct sip_value value;
-    buffer_append_string(&line, "Unsupported: ");
-    for (bool is_first = true; sip_values_next(&values, &value); is_first = false) {
-        buffer_append_string(&line, is_first ? "" : ", ");
-        buffer_append_slice(&line, value.text);
-    }
-    buffer_append_string(&line, "\r\n");
-    refuse(exchange, 420, REASON_NONE, NULL, buffer_slice(&line));
-    buffer_free(&line);
-    return false;
+    struct buffer lines = BUFFER_EMPTY;
+    struct proxy_rules rules = proxy_rules_of(exchange->request, &lines);
+    exchange->max_breadth = rules.max_breadth;
+    if (rules.status != 0)
+        refuse(exchange, rules.status, rules.status == 400 ? REASON_BAD_REQUEST : REASON_NONE, rules.detail,
+            buffer_slice(&lines));
+    buffer_free(&lines);
+    return rules.status == 0;
 }
 
 /* A SIPS request has come by TLS and leaves by TLS (RFC 5630 5.3, RFC 3261 26.2.2); REASON_NONE for any other. */
@@ -224,10 +213,7 @@ static struct relay_step *step_new(struct exchange *exchange, const struct routi
 /* Moves what routing composed into the exchange, where it outlives the call. */
 static void keep_routing(struct exchange *exchange, struct routing *routing)
 {
-    exchange->request_uri = routing->request_uri;
-    exchange->route_remove_first = routing->route_remove_first;
-    exchange->route_remove_last = routing->route_remove_last;
-    exchange->route_append = routing->route_append;
+    exchange->edits = routing->edits;
     exchange->text = routing->text;
     exchange->pushes = routing->pushes;
     routing->text = routing->pushes = BUFFER_EMPTY;
@@ -246,7 +232,8 @@ static void start(struct exchange *exchange, const struct routing *routing)
         no_100 = no_100 || flags_have(&routing->targets[i].flags, T_RELAY_NO_100);
         targets[count++] = (struct target){ .user = step, .group = (uint32_t)i };
     }
-    struct response_context_options options = { .user = exchange_ref(exchange), .no_100 = no_100 };
+    struct response_context_options options = { .user = exchange_ref(exchange), .max_breadth = exchange->max_breadth,
+        .no_100 = no_100 };
     struct response_context *context;
     if (count == routing->target_count && response_context_start(worker->layer, exchange->server, targets, count,
             &options, &context) == 0)
@@ -255,6 +242,15 @@ static void start(struct exchange *exchange, const struct routing *routing)
         relay_step_free(targets[i].user);
     exchange_unref(exchange);
     refuse(exchange, 503, REASON_NO_MEMORY, NULL, SLICE_ABSENT);
+}
+
+/* RFC 5393 4.2: the next one would do as this one does, and so on. */
+static bool has_looped(struct exchange *exchange, const struct routing *routing)
+{
+    const struct relay *relay = exchange->worker->relay;
+    exchange->loop_hash = proxy_rules_loop_hash(exchange->request, routing, exchange->peer->name,
+        policy_snapshot_generation(exchange->snapshot), relay->hash_seed);
+    return proxy_rules_have_looped(exchange->request, &relay->secret, exchange->loop_hash);
 }
 
 static void route(struct exchange *exchange)
@@ -275,6 +271,8 @@ static void route(struct exchange *exchange)
     if (routing.status != 0) {
         refuse(exchange, routing.status, routing.reason,
             why.text[0] != '\0' ? why.text : routing.phrase_detail, SLICE_ABSENT);
+    } else if (has_looped(exchange, &routing)) {
+        refuse(exchange, 482, REASON_NONE, NULL, SLICE_ABSENT);
     } else {
         keep_routing(exchange, &routing);
         start(exchange, &routing);

@@ -78,8 +78,8 @@ static bool undo_strict_upstream(struct work *work)
     if (!take_route_flags(work, uri))
         return false;
     work->request_uri = last;
-    work->routing->request_uri = last.text;
-    work->routing->route_remove_last = true;
+    work->routing->edits.request_uri = last.text;
+    work->routing->edits.route_remove_last = true;
     return true;
 }
 
@@ -106,8 +106,8 @@ static bool check_maddr(struct work *work)
     sip_uri_append_without(text, uri, names, ARRAY_SIZE(names), true);
     if (text->has_failed)
         return refuse(work, 503, REASON_NO_MEMORY, "out of memory");
-    work->routing->request_uri = slice_of(text->data + start, text->length - start);
-    return sip_uri_parse(work->routing->request_uri, &work->request_uri) == 0 ||
+    work->routing->edits.request_uri = slice_of(text->data + start, text->length - start);
+    return sip_uri_parse(work->routing->edits.request_uri, &work->request_uri) == 0 ||
         refuse(work, 400, REASON_BAD_REQUEST, "the Request-URI cannot be read");
 }
 
@@ -125,8 +125,8 @@ static bool pop_own_routes(struct work *work, struct sip_uri *next_r, bool *has_
         total++;
         if (*has_next_r)
             continue;
-        if (work->routing->route_remove_first < 2 && own_uri_is_own(work->settings, &uri)) {
-            work->routing->route_remove_first++;
+        if (work->routing->edits.route_remove_first < 2 && own_uri_is_own(work->settings, &uri)) {
+            work->routing->edits.route_remove_first++;
             if (!take_route_flags(work, &uri))
                 return false;
             continue;
@@ -135,7 +135,7 @@ static bool pop_own_routes(struct work *work, struct sip_uri *next_r, bool *has_
         *has_next_r = true;
     }
     /* The last value went into the Request-URI above. */
-    if (*has_next_r && work->routing->route_remove_last && work->routing->route_remove_first + 1 == total)
+    if (*has_next_r && work->routing->edits.route_remove_last && work->routing->edits.route_remove_first + 1 == total)
         *has_next_r = false;
     return true;
 }
@@ -186,9 +186,9 @@ static void follow_route(struct work *work, const struct sip_uri *next)
     buffer_append_byte(text, '<');
     buffer_append_slice(text, work->request_uri.text);
     buffer_append_byte(text, '>');
-    work->routing->route_append = slice_of(text->data + start, text->length - start);
-    work->routing->request_uri = next->text;
-    work->routing->route_remove_first++;
+    work->routing->edits.route_append = slice_of(text->data + start, text->length - start);
+    work->routing->edits.request_uri = next->text;
+    work->routing->edits.route_remove_first++;
 }
 
 static struct slice header_value(const void *arg, const char *name)
@@ -315,6 +315,16 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
         follow_route(&work, &next);
     else
         choose_targets(&work);
+}
+
+bool routing_is_sips(const struct sip_message *request, const struct routing_edits *edits,
+    const struct sip_uri *next_hop)
+{
+    const struct sip_uri *uri = sip_message_uri(request);
+    struct slice changed = edits->request_uri;
+    bool is_sips = slice_is_absent(changed) ? uri != NULL && uri->scheme == SIP_URI_SIPS
+                                            : slice_equal_nocase(slice_first(changed, 5), SLICE_LITERAL("sips:"));
+    return is_sips || next_hop->scheme == SIP_URI_SIPS;
 }
 
 void routing_fini(struct routing *routing)

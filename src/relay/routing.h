@@ -25,18 +25,27 @@ struct routing_target {
     int32_t priority;          /* of the row: equal ones form one group, tried by weight */
 };
 
-struct routing {
-    unsigned status;           /* 0: go on; else the answer */
-    const char *phrase_detail; /* why, for Warning and the log */
-    enum reason reason;
+/* What 16.4 and 16.6 change in the request, for all its targets alike. */
+struct routing_edits {
     struct slice request_uri;  /* absent: unchanged (into the message or text) */
     uint32_t route_remove_first;
     bool route_remove_last;
     struct slice route_append; /* absent: none */
+};
+
+struct routing {
+    unsigned status;           /* 0: go on; else the answer */
+    const char *phrase_detail; /* why, for Warning and the log */
+    enum reason reason;
+    struct routing_edits edits;
     size_t target_count;
     struct routing_target targets[ROUTING_TARGETS_MAX];
     struct buffer text, pushes; /* what the slices above point into when it was composed here */
 };
+
+/* 16.6(4): the URI by which the request leaves, or what stands above it in Route, is a SIPS URI. */
+bool routing_is_sips(const struct sip_message *request, const struct routing_edits *edits,
+    const struct sip_uri *next_hop);
 
 struct routing_source {
     const struct peer_rule *peer; /* the rule that accepted the sender */

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "policy/name.h"
 #include "relay/next_hop.h"
+#include "relay/outgoing.h"
 #include "relay/worker.h"
 
 #include <stdlib.h>
@@ -73,7 +74,7 @@ static bool is_sips_request(const struct exchange *exchange)
 {
     const struct sip_uri *uri = sip_message_uri(exchange->request);
     return (uri != NULL && uri->scheme == SIP_URI_SIPS) ||
-        slice_equal_nocase(slice_first(exchange->request_uri, 5), SLICE_LITERAL("sips:"));
+        slice_equal_nocase(slice_first(exchange->edits.request_uri, 5), SLICE_LITERAL("sips:"));
 }
 
 /* RFC 5630 5.3 */
@@ -385,6 +386,37 @@ static void send_datagram(struct relay_step *step, struct hop *hop, struct slice
         client_transaction_failed(worker->layer, hop->client, REASON_CONNECT_FAILED);
 }
 
+static enum sip_transport sip_transport_of(enum transport transport)
+{
+    switch (transport) {
+    case TRANSPORT_UDP:
+        return SIP_TRANSPORT_UDP;
+    case TRANSPORT_TCP:
+        return SIP_TRANSPORT_TCP;
+    case TRANSPORT_TLS:
+        return SIP_TRANSPORT_TLS;
+    case TRANSPORT_UNSET:
+        break;
+    }
+    return SIP_TRANSPORT_NONE;
+}
+
+static int compose(struct relay_step *step, const struct requirement *requirement, const char *branch_id,
+    uint32_t max_breadth, struct buffer *out)
+{
+    const struct exchange *exchange = step->exchange;
+    struct worker *worker = exchange->worker;
+    const struct outbound_policy *row = requirement->terms.row; /* NULL: flags alone */
+    struct outgoing outgoing = { .request = exchange->request, .settings = worker->relay->settings,
+        .in_side = exchange->upstream.listener, .source = exchange->upstream.source, .edits = &exchange->edits,
+        .route_push = step->route_push, .next_hop = &step->next_hop,
+        .transport = sip_transport_of(step->target.transport), .family = step->target.endpoint.address.family,
+        .branch_id = slice_of_string(branch_id), .via_host = row != NULL ? row->via_host : NULL,
+        .rr_host = row != NULL ? row->rr_host : NULL, .names_tls = row != NULL && row->transport_tls_param,
+        .max_breadth = max_breadth };
+    return outgoing_compose(&outgoing, &worker->text, out);
+}
+
 static struct hop *hop_new(struct relay_step *step)
 {
     struct worker *worker = step->exchange->worker;
@@ -394,7 +426,7 @@ static struct hop *hop_new(struct relay_step *step)
     hop->worker = worker;
     hop->transport = step->target.transport;
     hop->target = step->target.endpoint;
-    struct udp_port *port = hop->transport == TRANSPORT_UDP ? outgoing_udp(worker, &hop->target) : NULL;
+    struct udp_port *port = hop->transport == TRANSPORT_UDP ? transmit_udp(worker, &hop->target) : NULL;
     hop->udp = port != NULL ? port->udp : NULL;
     return hop;
 }
@@ -410,12 +442,11 @@ static enum reason try_address(struct relay_step *step)
     if (reason != REASON_NONE)
         return reason;
     connection_key_encode(&requirement.key, worker->relay->hash_seed, &key);
-    struct slice uri = sip_message_request_uri(step->exchange->request);
     struct hop *hop = hop_new(step);
     struct client_transaction *client;
     struct try_request try = { .user = hop, .origin = response_origin(step->target.transport, key.hash,
                                                 &step->target.endpoint, origin),
-        .loop_hash = hash_bytes(uri.data, uri.length, 0), .is_reliable = step->target.transport != TRANSPORT_UDP };
+        .loop_hash = step->exchange->loop_hash, .is_reliable = step->target.transport != TRANSPORT_UDP };
     if (hop == NULL || branch_try(worker->layer, step->branch, &try, &client) != 0) {
         slab_give(&worker->memory, hop, sizeof(*hop));
         return REASON_NO_MEMORY;
@@ -428,7 +459,8 @@ static enum reason try_address(struct relay_step *step)
     struct buffer *message = placement != NULL ? &placement->message : &worker->message;
     buffer_clear(message);
     bool is_ready = step->target.transport == TRANSPORT_UDP || placement != NULL;
-    if (!is_ready || outgoing_compose(step, &requirement, slice_of_string(branch_id), message) != 0 ||
+    uint32_t max_breadth = branch_max_breadth(branch_find(worker->layer, step->branch));
+    if (!is_ready || compose(step, &requirement, branch_id, max_breadth, message) != 0 ||
         client_transaction_placed(worker->layer, hop->client, buffer_slice(message)) != 0) {
         placement_free(placement);
         client_transaction_failed(worker->layer, hop->client, REASON_NO_MEMORY);
@@ -461,12 +493,12 @@ static void send_stateless(struct relay_step *step)
     if (placement == NULL)
         return;
     struct udp_port *port;
-    if (outgoing_compose(step, &requirement, slice_of_string(branch_text), &placement->message) != 0) {
+    if (compose(step, &requirement, branch_text, 0, &placement->message) != 0) {
         placement_free(placement);
     } else if (step->target.transport != TRANSPORT_UDP) {
         place(worker, placement);
     } else {
-        port = outgoing_udp(worker, &step->target.endpoint);
+        port = transmit_udp(worker, &step->target.endpoint);
         if (port != NULL)
             ignore_result(udp_send(port->udp, buffer_slice(&placement->message), &step->target.endpoint));
         placement_free(placement);

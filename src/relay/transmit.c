@@ -47,6 +47,16 @@ static struct udp *udp_of(struct worker *worker, const struct listener_settings 
     return worker->udps[listener - worker->relay->settings->listeners].udp;
 }
 
+struct udp_port *transmit_udp(struct worker *worker, const struct endpoint *target)
+{
+    const struct relay_settings *settings = worker->relay->settings;
+    for (size_t i = 0; i < settings->listener_count; i++)
+        if (worker->udps[i].udp != NULL &&
+            settings->listeners[i].endpoint.address.family == target->address.family)
+            return &worker->udps[i];
+    return NULL;
+}
+
 void transmit_to_upstream(struct worker *worker, const struct upstream *upstream, struct slice bytes, bool *is_sent_r)
 {
     if (upstream->transport == TRANSPORT_UDP)

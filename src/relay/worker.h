@@ -111,11 +111,10 @@ struct exchange {
     int64_t started_us;
     char source_domain[DOMAIN_NAME_SIZE], request_domain[DOMAIN_NAME_SIZE]; /* "" when there is none */
     enum level level_floor;            /* the strictest that a target had to meet so far */
-    struct slice request_uri;          /* edits of 16.4 and 16.6, see struct routing */
-    uint32_t route_remove_first;
-    bool route_remove_last;
-    struct slice route_append;
-    struct buffer text, pushes;
+    struct routing_edits edits;
+    uint64_t loop_hash;                /* RFC 5393 4.2.1 */
+    uint32_t max_breadth;              /* likewise 5.3.3 */
+    struct buffer text, pushes;        /* what the edits and next hops point into */
 };
 
 /* One target of an exchange: the relay step, t_relay. */
@@ -198,15 +197,11 @@ void t_relay_stateless(struct relay_step *step);
 /* The worker's part of placement->done(). */
 void t_relay_placed(struct worker *worker, struct placement *placement);
 
-/* outgoing.c */
-int outgoing_compose(struct relay_step *step, const struct requirement *requirement, struct slice branch_id,
-    struct buffer *out) MUST_CHECK;
-/* The socket for a datagram to TARGET, and the listener that stands for it; NULL: there is none. */
-struct udp_port *outgoing_udp(struct worker *worker, const struct endpoint *target);
-
 /* transmit.c */
 void transmit_to_upstream(struct worker *worker, const struct upstream *upstream, struct slice bytes, bool *is_sent_r);
 void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes);
+/* The socket for a datagram to TARGET, and the listener that stands for it; NULL: there is none. */
+struct udp_port *transmit_udp(struct worker *worker, const struct endpoint *target);
 
 /* operations.c: what the transaction layer asks for */
 const struct transaction_ops *worker_operations(void);

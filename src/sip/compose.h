@@ -45,6 +45,7 @@ struct sip_request_edit {
     struct slice route_append;      /* value put at the bottom after the removal (16.6(6)); absent: none */
     bool sets_max_forwards;         /* writes max_forwards, in place or as a new row */
     uint32_t max_forwards;
+    uint32_t max_breadth;           /* likewise written (RFC 5393 5.3.3); 0: left as it came */
     bool needs_content_length;      /* adds Content-Length when there is none (16.6(9)) */
     struct sip_extra extra;
 };

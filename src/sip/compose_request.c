@@ -12,6 +12,7 @@ struct places {
     uint32_t route_push;
     uint32_t route_append;
     uint32_t max_forwards; /* no row: there is one already */
+    uint32_t max_breadth;  /* likewise */
 };
 
 enum { NO_ROW = UINT32_MAX };
@@ -54,6 +55,7 @@ static struct places find_places(const struct sip_message *request)
         .route_push = or_else(first_route, below_via),
         .route_append = last_route != NO_ROW ? last_route + 1 : below_via,
         .max_forwards = sip_header_set_has(&request->seen, SIP_HEADER_MAX_FORWARDS) ? NO_ROW : below_via,
+        .max_breadth = sip_header_set_has(&request->seen, SIP_HEADER_MAX_BREADTH) ? NO_ROW : below_via,
     };
 }
 
@@ -99,12 +101,14 @@ static void put_lines(struct buffer *out, const struct places *places, uint32_t 
         append_given(out, SIP_HEADER_ROUTE, edit->route_append);
     if (row == places->max_forwards && edit->sets_max_forwards)
         sip_append_number_line(out, sip_header_name(SIP_HEADER_MAX_FORWARDS), edit->max_forwards);
+    if (row == places->max_breadth && edit->max_breadth != 0)
+        sip_append_number_line(out, sip_header_name(SIP_HEADER_MAX_BREADTH), edit->max_breadth);
 }
 
 static bool is_place(const struct places *places, uint32_t row)
 {
     return row == places->via || row == places->record_route || row == places->route_push ||
-        row == places->route_append || row == places->max_forwards;
+        row == places->route_append || row == places->max_forwards || row == places->max_breadth;
 }
 
 static uint32_t count_values(struct slice list)
@@ -138,6 +142,12 @@ static void splice_route(struct sip_splice *splice, const struct sip_header *hea
         sip_splice_keep_values(splice, header, from, to);
 }
 
+static void splice_number(struct sip_splice *splice, const struct sip_header *header, uint32_t number)
+{
+    sip_splice_cut(splice, header->value);
+    buffer_append_unsigned(splice->out, number);
+}
+
 struct request_splice {
     struct sip_splice splice;
     const struct sip_message *request;
@@ -166,10 +176,12 @@ static void splice_row(struct request_splice *work, uint32_t row)
             splice_route(&work->splice, &header, edit->route_remove_first, work->route_end, &work->routes_seen);
         break;
     case SIP_HEADER_MAX_FORWARDS:
-        if (edit->sets_max_forwards) {
-            sip_splice_cut(&work->splice, header.value);
-            buffer_append_unsigned(work->splice.out, edit->max_forwards);
-        }
+        if (edit->sets_max_forwards)
+            splice_number(&work->splice, &header, edit->max_forwards);
+        break;
+    case SIP_HEADER_MAX_BREADTH:
+        if (edit->max_breadth != 0)
+            splice_number(&work->splice, &header, edit->max_breadth);
         break;
     default:
         break;

@@ -276,12 +276,12 @@ static void expect_routing(const struct request_row *row, const struct routing *
     }
     expect_text(row, "targets", buffer_slice(&text), row->targets);
     buffer_free(&text);
-    expect_text(row, "Request-URI", routing->request_uri, row->request_uri);
-    expect_text(row, "appended Route", routing->route_append, row->append);
+    expect_text(row, "Request-URI", routing->edits.request_uri, row->request_uri);
+    expect_text(row, "appended Route", routing->edits.route_append, row->append);
     expect_text(row, "pushed Route", routing->targets[0].route_push, row->push);
-    if (routing->route_remove_first != row->remove_first || routing->route_remove_last != row->remove_last)
-        fail_msg("%s: removes %u first and %d last", row->name, routing->route_remove_first,
-            routing->route_remove_last);
+    if (routing->edits.route_remove_first != row->remove_first || routing->edits.route_remove_last != row->remove_last)
+        fail_msg("%s: removes %u first and %d last", row->name, routing->edits.route_remove_first,
+            routing->edits.route_remove_last);
     if (routing->targets[0].flags.bits != row->flags)
         fail_msg("%s: flags %x, not %x", row->name, routing->targets[0].flags.bits, row->flags);
 }

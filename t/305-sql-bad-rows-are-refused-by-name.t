@@ -73,6 +73,8 @@ my %refused = (
         ["name, action, trust_set, subject", "'x', 'accept', 'fed', ''", 'peer_subject_not_empty_ck'],
         ["name, action, address, status", "'x', 'accept', '192.0.2.1', 403", 'peer_status_of_reject_only_ck'],
         ["name, action, address, status", "'x', 'reject', '192.0.2.1', 200", 'peer_status_is_a_failure_ck'],
+        ["name, action, address, check_from", "'x', 'accept', '192.0.2.1', true", 'peer_check_from_needs_trust_set_ck'],
+        ["name, action, trust_set, check_from", "'x', 'reject', 'fed', true", 'peer_check_from_of_accept_only_ck'],
         ["name, action, address, flags", "'x', 'reject', '192.0.2.1', 'tls'", 'peer_flags_of_accept_only_ck'],
         ["name, action, address, flags", "'x', 'accept', '192.0.2.1', 'ssl'", 'unknown relay flag "ssl"'],
     ],

@@ -26,7 +26,7 @@ my $ca = $edge->pki->authority('federation');
 my %leaf = map { $_ => $ca->leaf($_, uri => ["sip:$_.example"], dns => ["$_.example"]) } qw(atlanta biloxi chicago);
 
 # anna comes over TCP, from the address that the kernel chooses.
-my $anna_sql = "INSERT INTO trelay.peer (name, address, action) VALUES ('anna', '127.0.0.1/32', 'accept');";
+my $anna_sql = "INSERT INTO trelay.peer (name, address, action, transport_tls_param) VALUES ('anna', '127.0.0.1/32', 'accept', true);";
 # Contacts of telephones are addresses: their rows say who must be there. They read Record-Route as RFC 3261 wrote it.
 sub partner_sql ($name, $host) {
     my $terms = "'$name.example', 'domain', 'fed', 'us', true";
@@ -34,7 +34,7 @@ sub partner_sql ($name, $host) {
 INSERT INTO trelay.outbound_policy
     (name, domain, address, next_hop, expected_domain, level, trust_set, certificate, transport_tls_param) VALUES
     ('$name', '$name.example', NULL, '{$host:5061}', $terms), ('$name-phone', NULL, '$host/32', NULL, $terms);
-INSERT INTO trelay.peer (name, trust_set, san, action) VALUES ('$name', 'fed', '$name.example', 'accept');
+INSERT INTO trelay.peer (name, trust_set, san, action, transport_tls_param) VALUES ('$name', 'fed', '$name.example', 'accept', true);
 END
 }
 $edge->apply($anna_sql . $edge->trust_sql('fed', $ca) . $edge->certificate_sql('us', $leaf{atlanta})

@@ -26,7 +26,7 @@ $edge->apply($edge->trust_sql('fed', $ca) . $edge->certificate_sql('us', $us) . 
 INSERT INTO trelay.outbound_policy (name, domain, address, next_hop, expected_domain, level, trust_set, certificate,
     transport_tls_param, max_age) VALUES
     ('biloxi', 'biloxi.example', NULL, '{$partner:5061}', $terms), ('proxy', NULL, '$partner/32', NULL, $terms);
-INSERT INTO trelay.peer (name, trust_set, san, action) VALUES ('biloxi', 'fed', 'biloxi.example', 'accept');
+INSERT INTO trelay.peer (name, trust_set, san, action, transport_tls_param) VALUES ('biloxi', 'fed', 'biloxi.example', 'accept', true);
 INSERT INTO trelay.server_profile (name, client_auth, trust_set) VALUES ('edge', 'require', 'fed');
 INSERT INTO trelay.server_profile_certificate (server_profile, certificate) VALUES ('edge', 'us');
 INSERT INTO trelay.route (name, domain, next_hop) VALUES ('in', 'atlanta.example', 'sip:$inside:5070');

@@ -85,12 +85,15 @@ enum { NEXT_HOPS_MAX = 16, PINS_IN_ROW_MAX = 4 };
     X(PEER_ACTION, "action")       \
     X(PEER_STATUS, "coalesce(status, 403)") \
     X(PEER_FLAGS, "flags")         \
-    X(PEER_ALIAS, "alias")
+    X(PEER_ALIAS, "alias")         \
+    X(PEER_CHECK_FROM, "check_from") \
+    X(PEER_TRANSPORT_TLS_PARAM, "transport_tls_param")
 #define ROUTE_LIST(X)                  \
     X(ROUTE_ID, "id")                  \
     X(ROUTE_NAME, "name")              \
     X(ROUTE_PRIORITY, "priority")      \
     X(ROUTE_WEIGHT, "weight")          \
+    X(ROUTE_FORK, "fork")              \
     X(ROUTE_DOMAIN, "domain")          \
     X(ROUTE_USER_PREFIX, "user_prefix") \
     X(ROUTE_METHOD, "method")          \
@@ -458,6 +461,8 @@ int policy_rows_peer(struct policy_builder *builder, const struct database_resul
         .status = (uint16_t)number(&reader, PEER_STATUS, "status", 699),
         .flags = flags(&reader, PEER_FLAGS, &set),
         .alias = boolean(&reader, PEER_ALIAS),
+        .check_from = boolean(&reader, PEER_CHECK_FROM),
+        .transport_tls_param = boolean(&reader, PEER_TRANSPORT_TLS_PARAM),
     };
     peer.has_address = prefix(&reader, PEER_ADDRESS, &peer.address);
     peer.has_fingerprint = text(&reader, PEER_FINGERPRINT) != NULL;
@@ -476,6 +481,7 @@ int policy_rows_route(struct policy_builder *builder, const struct database_resu
         .name = text(&reader, ROUTE_NAME),
         .priority = (int32_t)number(&reader, ROUTE_PRIORITY, "priority", INT32_MAX),
         .weight = (uint32_t)number(&reader, ROUTE_WEIGHT, "weight", UINT16_MAX),
+        .fork = boolean(&reader, ROUTE_FORK),
         .domain = domain(&reader, ROUTE_DOMAIN, "domain", true),
         .user_prefix = text(&reader, ROUTE_USER_PREFIX),
         .method = text(&reader, ROUTE_METHOD),

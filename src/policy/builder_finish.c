@@ -221,6 +221,8 @@ static int by_route_rank(const void *left, const void *right)
     const struct route *a = *(struct route *const *)left, *b = *(struct route *const *)right;
     if (a->priority != b->priority)
         return a->priority < b->priority ? -1 : 1;
+    if (a->fork != b->fork)
+        return a->fork ? -1 : 1;
     if (a->weight != b->weight)
         return a->weight > b->weight ? -1 : 1;
     return a->id < b->id ? -1 : a->id > b->id;
@@ -281,6 +283,35 @@ static int collect_prefix_lengths(struct policy_snapshot *snapshot)
     return 0;
 }
 
+static int by_text(const void *left, const void *right)
+{
+    return strcmp(*(const char *const *)left, *(const char *const *)right);
+}
+
+/* Rows that cannot be used are among them: a call that began when they could comes back by that name. */
+static int collect_record_route_hosts(struct policy_builder *builder)
+{
+    struct policy_snapshot *snapshot = builder->snapshot;
+    uint32_t count = 0, kept = 0;
+    for (uint32_t i = 0; i < snapshot->outbound.count; i++)
+        count += snapshot_outbound(snapshot, i)->rr_host != NULL;
+    const char **hosts = count > 0 ? malloc(count * sizeof(*hosts)) : NULL;
+    if (count > 0 && hosts == NULL)
+        return ERROR_MEMORY;
+    for (uint32_t i = 0; i < snapshot->outbound.count && kept < count; i++)
+        if (snapshot_outbound(snapshot, i)->rr_host != NULL)
+            hosts[kept++] = snapshot_outbound(snapshot, i)->rr_host;
+    if (count > 1)
+        qsort(hosts, count, sizeof(*hosts), by_text);
+    kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (kept == 0 || strcmp(hosts[kept - 1], hosts[i]) != 0)
+            hosts[kept++] = hosts[i];
+    snapshot->record_route_hosts = hosts;
+    snapshot->record_route_host_count = kept;
+    return 0;
+}
+
 static int finish_routes(struct policy_builder *builder)
 {
     struct policy_snapshot *snapshot = builder->snapshot;
@@ -311,7 +342,7 @@ int policy_builder_finish(struct policy_builder *builder, uint64_t generation, i
     struct policy_snapshot **snapshot_r, struct why *why)
 {
     static const finish_fn steps[] = { finish_trust_sets, finish_credentials, check_outbound, index_outbound,
-        finish_profiles, finish_peers, finish_routes };
+        collect_record_route_hosts, finish_profiles, finish_peers, finish_routes };
     struct policy_snapshot *snapshot = builder->snapshot;
     int rc = builder->has_failed ? ERROR_MEMORY : 0;
     snapshot->generation = generation;

@@ -65,9 +65,13 @@ struct route_query {
     const void *header_arg;
 };
 
-/* Calls VISIT for each matching row in order of priority (lowest first; rows of one priority: heavier weight first,
- * then the older id) until it returns false. Rows with ->unusable set are shown in their place: refuse on them. */
+/* Calls VISIT for each matching row in order of priority (lowest first; rows of one priority: those that fork, then
+ * heavier weight, then the older id) until it returns false. Rows with ->unusable set are shown in their place: refuse
+ * on them. */
 void policy_routes(const struct policy_snapshot *snapshot, const struct route_query *query,
     bool (*visit)(void *arg, const struct route *route), void *arg);
+
+/* HOST (normalised) stands in the Record-Route of a row: in a Route it is us. */
+bool policy_is_record_route_host(const struct policy_snapshot *snapshot, const char *host);
 
 #endif

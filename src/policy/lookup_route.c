@@ -3,6 +3,8 @@
 #include "policy/lookup.h"
 #include "policy/snapshot_private.h"
 
+#include <stdlib.h>
+
 static bool text_equals(const char *wanted, const char *shown)
 {
     return shown != NULL && strcmp(wanted, shown) == 0;
@@ -86,6 +88,18 @@ static const struct route *next_route(struct route_walk *walk)
     }
     walk->last = walk->best;
     return walk->best != ROW_NONE ? walk->snapshot->route_order[walk->best] : NULL;
+}
+
+static int compare_host(const void *host, const void *element)
+{
+    return strcmp(host, *(const char *const *)element);
+}
+
+bool policy_is_record_route_host(const struct policy_snapshot *snapshot, const char *host)
+{
+    return snapshot->record_route_host_count > 0 &&
+        bsearch(host, snapshot->record_route_hosts, snapshot->record_route_host_count,
+            sizeof(*snapshot->record_route_hosts), compare_host) != NULL;
 }
 
 void policy_routes(const struct policy_snapshot *snapshot, const struct route_query *query,

@@ -29,6 +29,7 @@
     X(REASON_LIMIT, "limit", 503, "a connection or queue limit is reached")                                        \
     X(REASON_PEER_REFUSED, "peer-refused", 403, "the inbound peer is refused by a peer row")                       \
     X(REASON_PEER_UNKNOWN, "peer-unknown", 403, "no peer row accepts this sender")                                 \
+    X(REASON_FROM_UNPROVEN, "from-unproven", 403, "the sender's certificate does not prove the domain of From")    \
     X(REASON_SIPS_NOT_ALLOWED, "sips-not-allowed", 480, "SIPS cannot be kept to the next hop")                     \
     X(REASON_SIPS_REQUIRED, "sips-required", 480, "the policy row takes SIPS requests only")                       \
     /* locating and connecting */                                                                                  \

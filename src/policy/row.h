@@ -127,6 +127,8 @@ struct peer_rule {
     uint16_t status; /* of a rejection */
     const struct flag_set *flags; /* NULL: none */
     bool alias;
+    bool check_from;          /* From must name a domain that the certificate proves */
+    bool transport_tls_param; /* in the Record-Route that faces it */
 
     const struct policy_trust_set *trust_set;
 };
@@ -137,6 +139,7 @@ struct route {
     const char *unusable;
     int32_t priority;
     uint32_t weight;
+    bool fork; /* together with the others of its priority that do */
     const char *domain; /* of the Request-URI: exact or "*.suffix"; NULL: any */
     const char *user_prefix, *method, *peer;
     const char *header_name, *header_value; /* whole value, case counts */

@@ -189,6 +189,8 @@ const char *peer_defect(struct row_check *check, struct peer_rule *row)
         return "san is no domain name";
     if (row->name == NULL || row->name[0] == '\0')
         return "it has no name";
+    if (row->check_from && row->trust_set_name == NULL)
+        return "check_from needs trust_set";
     return defect != NULL ? defect : flags_defect(check, row->flags);
 }
 

@@ -41,6 +41,7 @@ void policy_snapshot_unref(struct policy_snapshot *snapshot)
     free(snapshot->peer_order);
     free(snapshot->route_order);
     free(snapshot->user_prefix_lengths);
+    free(snapshot->record_route_hosts);
     arena_fini(&snapshot->arena);
     free(snapshot);
 }
@@ -84,7 +85,7 @@ size_t policy_snapshot_memory(const struct policy_snapshot *snapshot)
         row_index_memory(&snapshot->by_certificate_name) + row_index_memory(&snapshot->by_server_name) +
         row_index_memory(&snapshot->named_listeners) + row_index_memory(&snapshot->by_criterion) +
         row_index_memory(&snapshot->by_request) +
-        (snapshot->peers.count + snapshot->routes.count) * sizeof(void *);
+        (snapshot->peers.count + snapshot->routes.count + snapshot->record_route_host_count) * sizeof(void *);
 }
 
 static uint32_t find_name(const struct row_index *index, const char *name)

@@ -57,9 +57,11 @@ struct policy_snapshot {
     bool has_prefix_length[2][129];      /* of outbound rows; V4, V6: a look-up tries only lengths that occur */
     bool has_peer_prefix_length[2][129]; /* of peer rules */
     struct peer_rule **peer_order; /* by priority, then id: a position is a rank */
-    struct route **route_order;    /* by priority, weight, id */
+    struct route **route_order;    /* by priority, fork, weight, id */
     uint32_t *user_prefix_lengths; /* of routes, each that occurs once; 0 is not among them */
     uint32_t user_prefix_length_count;
+    const char **record_route_hosts; /* of outbound rows, each once, in order; NULL: none */
+    uint32_t record_route_host_count;
 };
 
 /* Typed access: snapshot_outbound(snapshot, number) and so on. */

@@ -60,14 +60,21 @@ static bool makes_dialog(enum sip_method method)
 }
 
 /* "<sip:host:port;transport=tcp;lr>"; sips only where the request is (16.6(4)). transport=tls is written only where
- * the row says so: RFC 5630 has it deprecated, and many peers need it. */
+ * a row says so: RFC 5630 5.3 forbids it, and many peers need it. Else a name stands alone, for with a port there is no
+ * NAPTR look-up, and without one sip: is UDP (RFC 3263 4.1, RFC 5658 6.2); for an address there is no other way. */
 static struct slice compose_record_route(struct buffer *text, const char *host, uint16_t port,
     enum sip_transport transport, bool is_sips, bool names_tls)
 {
     size_t start = text->length;
+    struct address address;
+    bool is_tls = transport == SIP_TRANSPORT_TLS && !is_sips;
+    names_tls = names_tls || address_parse(slice_of_string(host), &address) == 0;
     buffer_append_string(text, is_sips ? "<sips:" : "<sip:");
-    append_host_port(text, host, port);
-    if (transport == SIP_TRANSPORT_TCP || (transport == SIP_TRANSPORT_TLS && names_tls && !is_sips))
+    if (is_tls && !names_tls)
+        append_host(text, host);
+    else
+        append_host_port(text, host, port);
+    if (transport == SIP_TRANSPORT_TCP || (is_tls && names_tls))
         buffer_append_format(text, ";transport=%s", sip_transport_uri_name(transport));
     buffer_append_string(text, ";lr>");
     return slice_of(text->data + start, text->length - start);
@@ -82,11 +89,11 @@ static void add_record_routes(const struct outgoing *outgoing, const struct list
     bool is_sips = routing_is_sips(outgoing->request, outgoing->edits, outgoing->next_hop);
     const char *host = outgoing->rr_host != NULL ? outgoing->rr_host : out_side->advertised_host;
     edit->record_route[edit->record_route_count++] = compose_record_route(text, host, out_side->advertised_port,
-        outgoing->transport, is_sips, outgoing->names_tls);
+        outgoing->transport, is_sips, outgoing->out_names_tls);
     /* RFC 5658: one for each side where they differ; ours are popped together. */
     if (in_side != out_side || outgoing->rr_host != NULL)
         edit->record_route[edit->record_route_count++] = compose_record_route(text, in_side->advertised_host,
-            in_side->advertised_port, in_side->transport, is_sips, true);
+            in_side->advertised_port, in_side->transport, is_sips, outgoing->in_names_tls);
 }
 
 int outgoing_compose(const struct outgoing *outgoing, struct buffer *scratch, struct buffer *out)

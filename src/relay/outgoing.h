@@ -28,7 +28,7 @@ struct outgoing {
     uint8_t family;
     struct slice branch_id;                  /* value of our Via's branch */
     const char *via_host, *rr_host;          /* of the policy row; NULL: the listener's */
-    bool names_tls;                          /* the row wants transport=tls in Record-Route */
+    bool out_names_tls, in_names_tls;        /* that side wants transport=tls in Record-Route */
     uint32_t max_breadth;                    /* 0: left as it came */
 };
 

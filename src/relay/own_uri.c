@@ -57,6 +57,14 @@ bool own_uri_is_own(const struct relay_settings *settings, const struct sip_uri 
     return false;
 }
 
+bool own_uri_has_own_port(const struct relay_settings *settings, const struct sip_uri *uri)
+{
+    for (size_t i = 0; i < settings->listener_count; i++)
+        if (listener_has_port(&settings->listeners[i], uri))
+            return true;
+    return false;
+}
+
 bool own_uri_is_own_host(const struct relay_settings *settings, const struct sip_host *host)
 {
     char name[DOMAIN_NAME_SIZE];

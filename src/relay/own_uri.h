@@ -18,4 +18,7 @@ bool own_uri_is_own(const struct relay_settings *settings, const struct sip_uri 
 /* HOST alone, whatever the port: for domains that we serve. */
 bool own_uri_is_own_host(const struct relay_settings *settings, const struct sip_host *host);
 
+/* The port (and scheme and transport, where they say it) is one that we listen on. */
+bool own_uri_has_own_port(const struct relay_settings *settings, const struct sip_uri *uri);
+
 #endif

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/integer.h"
+#include "policy/name.h"
 #include "transaction/response_context.h"
 
 static bool is_out_of_hops(const struct sip_message *request)
@@ -58,6 +59,20 @@ struct proxy_rules proxy_rules_of(const struct sip_message *request, struct buff
         rules.status = read_max_breadth(request, &rules.max_breadth);
     rules.detail = rules.status == 400 ? "Max-Breadth cannot be read" : NULL;
     return rules;
+}
+
+bool proxy_rules_from_is_proven(const struct sip_message *request, const struct peer_facts *facts)
+{
+    struct sip_uri uri;
+    char domain[DOMAIN_NAME_SIZE];
+    const struct sip_name_addr *from = sip_message_from(request);
+    if (!facts->is_chain_proven || from == NULL || sip_uri_parse(from->uri, &uri) != 0 || !sip_uri_is_sip(&uri) ||
+        uri.host.kind != SIP_HOST_NAME || name_normalise(uri.host.text, domain) != 0)
+        return false;
+    for (size_t i = 0; i < facts->identity_count; i++)
+        if (strcmp(facts->identities[i], domain) == 0)
+            return true;
+    return false;
 }
 
 /* ---- loops ---- */

@@ -7,6 +7,7 @@
 #define TRELAY_RELAY_PROXY_RULES_H
 
 #include "base/buffer.h"
+#include "policy/lookup.h"
 #include "relay/routing.h"
 #include "sip/message.h"
 #include "transaction/branch_id.h"
@@ -24,12 +25,16 @@ struct proxy_rules {
  * are not forked and must get through, are not for this. */
 struct proxy_rules proxy_rules_of(const struct sip_message *request, struct buffer *lines);
 
+/* The sender's certificate proves the domain of From (26.3.2.2). Without a domain, or a proof, it does not. */
+bool proxy_rules_from_is_proven(const struct sip_message *request, const struct peer_facts *facts);
+
 /* Over all that the decision looked at (RFC 5393 4.2.1): Request-URI, Route, dialog, From, the sender's peer row, the
  * rows and flags chosen, the generation of the policy; not the method, nor what changes at each hop. */
 uint64_t proxy_rules_loop_hash(const struct sip_message *request, const struct routing *routing, const char *peer,
     uint64_t generation, uint64_t seed);
 
 /* The request has been here and was decided alike: one of its Via has a branch of ours with this hash. */
-bool proxy_rules_have_looped(const struct sip_message *request, const struct transaction_secret *secret, uint64_t hash);
+bool proxy_rules_have_looped(const struct sip_message *request, const struct transaction_secret *secret,
+    uint64_t hash);
 
 #endif

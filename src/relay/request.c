@@ -114,6 +114,11 @@ static bool admit(struct exchange *exchange)
         refuse(exchange, is_reject ? peer->status : 403, REASON_PEER_REFUSED, peer->unusable, SLICE_ABSENT);
         return false;
     }
+    bool is_in_dialog = !slice_is_absent(sip_message_to_tag(exchange->request));
+    if (peer->check_from && !is_in_dialog && !proxy_rules_from_is_proven(exchange->request, &facts)) {
+        refuse(exchange, 403, REASON_FROM_UNPROVEN, NULL, SLICE_ABSENT);
+        return false;
+    }
     return true;
 }
 
@@ -198,6 +203,7 @@ static struct relay_step *step_new(struct exchange *exchange, const struct routi
     step->next_hop = target->next_hop;
     step->route_push = target->route_push;
     step->route = target->route;
+    step->group = target->group;
     name_of(&step->next_hop, step->next_hop_domain);
     if (target->flags.bits == 0)
         return step;
@@ -230,7 +236,7 @@ static void start(struct exchange *exchange, const struct routing *routing)
         if (step == NULL)
             break;
         no_100 = no_100 || flags_have(&routing->targets[i].flags, T_RELAY_NO_100);
-        targets[count++] = (struct target){ .user = step, .group = (uint32_t)i };
+        targets[count++] = (struct target){ .user = step, .group = step->group };
     }
     struct response_context_options options = { .user = exchange_ref(exchange), .max_breadth = exchange->max_breadth,
         .no_100 = no_100 };

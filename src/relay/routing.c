@@ -33,6 +33,17 @@ static bool route_uri(struct slice value, struct sip_uri *uri_r)
     return sip_name_addr_parse(value, &name_addr) == 0 && sip_uri_parse(name_addr.uri, uri_r) == 0;
 }
 
+/* A value that we may have put into Record-Route: our own name, or that of a row (rr_host). */
+static bool is_own_route(const struct work *work, const struct sip_uri *uri)
+{
+    char host[DOMAIN_NAME_SIZE];
+    if (!sip_uri_is_sip(uri))
+        return false;
+    return own_uri_is_own(work->settings, uri) ||
+        (uri->host.kind == SIP_HOST_NAME && name_normalise(uri->host.text, host) == 0 &&
+            policy_is_record_route_host(work->snapshot, host) && own_uri_has_own_port(work->settings, uri));
+}
+
 static bool last_route(const struct sip_message *request, struct sip_uri *uri_r)
 {
     struct sip_values values = sip_values_of(request, SIP_HEADER_ROUTE);
@@ -69,7 +80,7 @@ static bool undo_strict_upstream(struct work *work)
 {
     work->request_uri = *sip_message_uri(work->request);
     const struct sip_uri *uri = &work->request_uri;
-    if (!sip_uri_is_sip(uri) || !uri->has_lr || !own_uri_is_own(work->settings, uri) ||
+    if (!sip_uri_is_sip(uri) || !uri->has_lr || !is_own_route(work, uri) ||
         sip_message_header_rows(work->request, SIP_HEADER_ROUTE) == 0)
         return true;
     struct sip_uri last;
@@ -91,15 +102,14 @@ static bool reserve_text(struct work *work)
         refuse(work, 503, REASON_NO_MEMORY, "out of memory");
 }
 
-/* 16.4: maddr that is ours goes, a foreign one would send the request where its domain did not (E16). */
-static bool check_maddr(struct work *work)
+/* 16.4: maddr that is ours goes, with port and transport, for the request has come to where they lead. */
+static bool strip_own_maddr(struct work *work)
 {
     const struct sip_uri *uri = &work->request_uri;
-    if (!sip_uri_is_sip(uri) || slice_is_absent(uri->maddr))
-        return true;
     struct sip_host maddr;
-    if (sip_host_parse_bare(uri->maddr, &maddr) != 0 || !own_uri_is_own_host(work->settings, &maddr))
-        return refuse(work, 403, REASON_NO_POLICY, "maddr names another host than the domain");
+    if (!sip_uri_is_sip(uri) || slice_is_absent(uri->maddr) || sip_host_parse_bare(uri->maddr, &maddr) != 0 ||
+        !own_uri_is_own_host(work->settings, &maddr))
+        return true;
     static const struct slice names[] = { { "maddr", 5 }, { "transport", 9 } };
     struct buffer *text = &work->routing->text;
     size_t start = text->length;
@@ -125,7 +135,7 @@ static bool pop_own_routes(struct work *work, struct sip_uri *next_r, bool *has_
         total++;
         if (*has_next_r)
             continue;
-        if (work->routing->edits.route_remove_first < 2 && own_uri_is_own(work->settings, &uri)) {
+        if (work->routing->edits.route_remove_first < 2 && is_own_route(work, &uri)) {
             work->routing->edits.route_remove_first++;
             if (!take_route_flags(work, &uri))
                 return false;
@@ -225,27 +235,59 @@ static bool is_alternative(const struct route *first, const struct route *route)
         memcmp(&a->lookup, &b->lookup, sizeof(a->lookup)) == 0;
 }
 
+/* Rows that fork stand together: those of one priority come one after the other. */
+static bool joins(const struct routing_target *last, const struct route *route)
+{
+    return route->fork && last->route->fork && last->route->priority == route->priority;
+}
+
+/* Among targets that are tried at one time each has its own flags; what follows them has to be an alternative to each.
+ * False: this row is none. */
+static bool find_group(const struct routing *routing, const struct route *route, uint32_t *group_r)
+{
+    *group_r = 0;
+    if (routing->target_count == 0)
+        return true;
+    const struct routing_target *last = &routing->targets[routing->target_count - 1];
+    *group_r = joins(last, route) ? last->group : last->group + 1;
+    for (size_t i = 0; i < routing->target_count; i++)
+        if (routing->targets[i].group != *group_r && !is_alternative(routing->targets[i].route, route))
+            return false;
+    return true;
+}
+
+/* 16.5: no URI stands twice in the set. */
+static bool is_among_targets(const struct routing *routing, const struct sip_uri *uri)
+{
+    for (size_t i = 0; i < routing->target_count; i++)
+        if (sip_uri_equal(&routing->targets[i].next_hop, uri))
+            return true;
+    return false;
+}
+
 static bool visit_route(void *arg, const struct route *route)
 {
     struct work *work = arg;
-    if (work->routing->target_count > 0 && !is_alternative(work->routing->targets[0].route, route))
+    uint32_t group;
+    if (!find_group(work->routing, route, &group))
         return true;
     if (route->unusable != NULL)
         return refuse(work, 500, REASON_POLICY_UNUSABLE, "the route row cannot be used, see trelay.problem");
     struct flag_set flags = work->flags;
     if (route->flags != NULL && flags_merge(route->flags, &work->flags, &flags, work->why) != 0)
         return refuse(work, 500, REASON_FLAG_CONFLICT, "flags of the route row contradict others");
+    struct sip_uri next_hop = work->request_uri;
+    if (route->next_hop != NULL && sip_uri_parse(slice_of_string(route->next_hop), &next_hop) != 0)
+        return refuse(work, 500, REASON_POLICY_UNUSABLE, "next_hop of the route row is no SIP URI");
+    if (is_among_targets(work->routing, &next_hop))
+        return true;
     struct routing_target *target = add_target(work);
     if (target == NULL)
         return false;
     target->flags = flags;
     target->route = route;
-    target->priority = route->priority;
-    target->next_hop = work->request_uri;
-    if (route->next_hop == NULL)
-        return true;
-    if (sip_uri_parse(slice_of_string(route->next_hop), &target->next_hop) != 0)
-        return refuse(work, 500, REASON_POLICY_UNUSABLE, "next_hop of the route row is no SIP URI");
+    target->group = group;
+    target->next_hop = next_hop;
     return true;
 }
 
@@ -260,6 +302,15 @@ static void match_rows(struct work *work)
         .peer = work->source->peer != NULL ? work->source->peer->name : NULL, .header = header_value,
         .header_arg = work->request };
     policy_routes(work->snapshot, &query, visit_route, work);
+}
+
+/* A foreign maddr would send the request where neither its domain nor a row does (E16). */
+static bool is_led_astray(const struct routing *routing)
+{
+    for (size_t i = 0; i < routing->target_count; i++)
+        if (!slice_is_absent(routing->targets[i].next_hop.maddr))
+            return true;
+    return false;
 }
 
 static void choose_targets(struct work *work)
@@ -308,13 +359,15 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
     bool has_next = false;
     if (source->peer != NULL && source->peer->flags != NULL)
         work.flags = *source->peer->flags;
-    if (!undo_strict_upstream(&work) || !reserve_text(&work) || !check_maddr(&work) ||
+    if (!undo_strict_upstream(&work) || !reserve_text(&work) || !strip_own_maddr(&work) ||
         !pop_own_routes(&work, &next, &has_next) || !take_header_flags(&work))
         return;
     if (has_next)
         follow_route(&work, &next);
     else
         choose_targets(&work);
+    if (routing_r->status == 0 && is_led_astray(routing_r))
+        (void)refuse(&work, 403, REASON_NO_POLICY, "maddr names another host than the domain");
 }
 
 bool routing_is_sips(const struct sip_message *request, const struct routing_edits *edits,

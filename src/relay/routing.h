@@ -22,7 +22,7 @@ struct routing_target {
     struct slice route_push;   /* value to push as top Route; absent: none (into routing.text) */
     const struct route *route; /* the row that chose it; NULL: the message did */
     struct flag_set flags;     /* of peer, row, Route URI and X-Trelay-Flags, merged */
-    int32_t priority;          /* of the row: equal ones form one group, tried by weight */
+    uint32_t group;            /* lower ones first, equal ones at one time */
 };
 
 /* What 16.4 and 16.6 change in the request, for all its targets alike. */

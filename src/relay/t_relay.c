@@ -101,19 +101,32 @@ static struct next_hop next_hop_of(const struct relay_step *step, const struct o
         .families = exchange->worker->relay->settings->dns_families };
 }
 
-/* INV-34: what one target of this request had to prove, no later one may do without, whyever the earlier one failed:
- * its name, its row and its certificates may have failed it before anybody was asked to prove anything. */
+/* What one target of this request had to prove, no later one may do without (INV-34). Those that are tried at one time
+ * are none of each other's way out: each has what came before the group, and its own earlier addresses. */
+static enum level floor_of(const struct relay_step *step)
+{
+    struct exchange *exchange = step->exchange;
+    if (exchange->group != step->group) {
+        exchange->group = step->group;
+        exchange->group_floor = exchange->level_floor;
+    }
+    return step->level_floor > exchange->group_floor ? step->level_floor : exchange->group_floor;
+}
+
+/* Whyever the earlier one failed: its name, its row and its certificates may have failed it before anybody was asked to
+ * prove anything. */
 static enum reason keep_floor(struct relay_step *step, const struct outbound_policy *row)
 {
     struct exchange *exchange = step->exchange;
-    enum level level = requirement_level(row, flags_of(step));
-    if (level < exchange->level_floor) {
+    enum level level = requirement_level(row, flags_of(step)), floor = floor_of(step);
+    if (level < floor) {
         (void)why_fail(&step->why, ERROR_REFUSED,
-            "an earlier target had to prove level %s, row \"%s\" asks for %s only",
-            level_name(exchange->level_floor), row->name, level_name(level));
+            "an earlier target had to prove level %s, row \"%s\" asks for %s only", level_name(floor), row->name,
+            level_name(level));
         return REASON_WEAKEN_REFUSED;
     }
-    exchange->level_floor = level;
+    step->level_floor = level;
+    exchange->level_floor = exchange->level_floor > level ? exchange->level_floor : level;
     return REASON_NONE;
 }
 
@@ -412,7 +425,8 @@ static int compose(struct relay_step *step, const struct requirement *requiremen
         .route_push = step->route_push, .next_hop = &step->next_hop,
         .transport = sip_transport_of(step->target.transport), .family = step->target.endpoint.address.family,
         .branch_id = slice_of_string(branch_id), .via_host = row != NULL ? row->via_host : NULL,
-        .rr_host = row != NULL ? row->rr_host : NULL, .names_tls = row != NULL && row->transport_tls_param,
+        .rr_host = row != NULL ? row->rr_host : NULL, .out_names_tls = row != NULL && row->transport_tls_param,
+        .in_names_tls = exchange->peer != NULL && exchange->peer->transport_tls_param,
         .max_breadth = max_breadth };
     return outgoing_compose(&outgoing, &worker->text, out);
 }

@@ -111,6 +111,8 @@ struct exchange {
     int64_t started_us;
     char source_domain[DOMAIN_NAME_SIZE], request_domain[DOMAIN_NAME_SIZE]; /* "" when there is none */
     enum level level_floor;            /* the strictest that a target had to meet so far */
+    enum level group_floor;            /* likewise, of the groups before this one */
+    uint32_t group;                    /* the one whose targets are being tried */
     struct routing_edits edits;
     uint64_t loop_hash;                /* RFC 5393 4.2.1 */
     uint32_t max_breadth;              /* likewise 5.3.3 */
@@ -125,6 +127,8 @@ struct relay_step {
     char next_hop_domain[DOMAIN_NAME_SIZE]; /* "" for an address */
     struct slice route_push;
     const struct route *route;
+    uint32_t group;
+    enum level level_floor;            /* the strictest that one of its addresses had to meet so far */
     struct flag_set *flags;            /* NULL: none */
     struct policy_snapshot *snapshot;  /* counted: a later one than the exchange's, by which it is decided; or NULL */
     struct demand *demand;             /* counted; NULL until a connection is asked for */

@@ -385,6 +385,7 @@ static struct route random_route(uint32_t *state, int64_t id)
     struct route route = fixture_route(id, maybe(state, PICK(state, patterns)));
     route.priority = (int32_t)fixture_random(state, 4);
     route.weight = fixture_random(state, 3);
+    route.fork = fixture_random(state, 3) == 0;
     route.user_prefix = maybe(state, PICK(state, user_prefixes));
     if (fixture_random(state, 4) == 0)
         route.method = PICK(state, methods);
@@ -421,6 +422,8 @@ static bool is_before(const struct route *a, const struct route *b)
 {
     if (a->priority != b->priority)
         return a->priority < b->priority;
+    if (a->fork != b->fork)
+        return a->fork;
     if (a->weight != b->weight)
         return a->weight > b->weight;
     return a->id < b->id;

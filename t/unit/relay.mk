@@ -9,7 +9,8 @@ check_PROGRAMS += t/485-relay-next-hop-keeps-the-scheme.t
 t_485_relay_next_hop_keeps_the_scheme_t_SOURCES = t/unit/relay_next_hop.c $(POLICY_FIXTURE)
 t_485_relay_next_hop_keeps_the_scheme_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_485_relay_next_hop_keeps_the_scheme_t_LDADD = $(EDGE_TEST_LIBS)
-check_PROGRAMS += t/482-relay-proxy-rules.t
-t_482_relay_proxy_rules_t_SOURCES = t/unit/relay_rules.c t/unit/sip_support.h t/unit/sip_support.c $(POLICY_FIXTURE)
-t_482_relay_proxy_rules_t_CPPFLAGS = $(UNIT_CPPFLAGS)
-t_482_relay_proxy_rules_t_LDADD = $(EDGE_TEST_LIBS)
+
+check_PROGRAMS += t/488-relay-proxy-rules.t
+t_488_relay_proxy_rules_t_SOURCES = t/unit/relay_rules.c t/unit/sip_support.h t/unit/sip_support.c $(POLICY_FIXTURE)
+t_488_relay_proxy_rules_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_488_relay_proxy_rules_t_LDADD = $(EDGE_TEST_LIBS)

@@ -86,6 +86,7 @@ struct request_row {
     bool remove_last;
     const char *append, *push; /* of the first target; NULL: none */
     uint32_t flags;            /* of the first target */
+    const char *groups;        /* of all targets; NULL: not looked at */
 };
 
 static const struct request_row request_rows[] = {
@@ -143,12 +144,35 @@ static const struct request_row request_rows[] = {
     { .name = "own maddr, an address", .uri = "sip:bob@far.test;maddr=192.0.2.1", .targets = "sip:bob@far.test",
         .request_uri = "sip:bob@far.test" },
     { .name = "foreign maddr", .uri = "sip:bob@far.test;maddr=evil.test", .status = 403 },
+    { .name = "foreign maddr, but Route leads elsewhere", .uri = "sip:bob@far.test;maddr=evil.test",
+        .headers = "Route: <sip:proxy.test;lr>\r\n", .targets = "sip:proxy.test;lr" },
+    { .name = "foreign maddr, but a row leads elsewhere", .uri = "sip:bob@deep.wild.test;maddr=evil.test",
+        .targets = "sip:wild-hop.test;lr", .push = "<sip:wild-hop.test;lr>" },
+    { .name = "foreign maddr, and the row has no next hop", .uri = "sip:bob@stay.test;maddr=evil.test", .status = 403 },
+    { .name = "foreign maddr in Route", .uri = "sip:bob@far.test",
+        .headers = "Route: <sip:proxy.test;maddr=evil.test;lr>\r\n", .status = 403 },
+    { .name = "rr_host of a row is our own Route", .uri = "sip:bob@far.test",
+        .headers = "Route: <sip:hosted.test;lr>, <sip:192.0.2.1:5060;lr>\r\n", .targets = "sip:bob@far.test",
+        .remove_first = 2 },
+    { .name = "rr_host with a port of others is not", .uri = "sip:bob@far.test",
+        .headers = "Route: <sip:hosted.test:5070;lr>\r\n", .targets = "sip:hosted.test:5070;lr" },
+    { .name = "rr_host, strict router upstream", .uri = "sip:hosted.test:5061;lr",
+        .headers = "Route: <sip:bob@far.test>\r\n", .targets = "sip:bob@far.test", .request_uri = "sip:bob@far.test",
+        .remove_last = true },
+    { .name = "rr_host is no domain of ours", .uri = "sip:bob@hosted.test", .targets = "sip:bob@hosted.test" },
     { .name = "own domain without a row", .uri = "sip:bob@edge.test", .status = 404 },
     { .name = "alias without a row", .uri = "sip:bob@alias.test", .status = 404 },
     { .name = "tel without a row", .uri = "tel:+15551234", .status = 404 },
     { .name = "unknown scheme", .uri = "xmpp:bob@far.test", .status = 416 },
     { .name = "row by domain, and its equal for failover", .uri = "sip:bob@rows.test",
-        .targets = "sip:one.test sip:two.test", .push = "<sip:one.test;lr>" },
+        .targets = "sip:one.test sip:two.test", .push = "<sip:one.test;lr>", .groups = "0 1" },
+    { .name = "rows that fork go together, each with its flags, and ahead", .uri = "sip:bob@fork.test",
+        .targets = "sip:f2.test sip:f1.test", .push = "<sip:f2.test;lr>", .groups = "0 0" },
+    { .name = "rows that fork, with one flag, and what follows them", .uri = "sip:bob@ring.test",
+        .targets = "sip:r1.test sip:r2.test sip:r3.test sip:r4.test sip:r5.test", .push = "<sip:r1.test;lr>",
+        .groups = "0 0 1 2 2" },
+    { .name = "one next hop in two rows is one target", .uri = "sip:bob@twice.test",
+        .targets = "sip:bob@Twice.test;x=1", .push = "<sip:bob@Twice.test;x=1;lr>", .groups = "0" },
     { .name = "row without next hop", .uri = "sip:bob@stay.test", .targets = "sip:bob@stay.test" },
     { .name = "row by suffix", .uri = "sip:bob@deep.wild.test", .targets = "sip:wild-hop.test;lr",
         .push = "<sip:wild-hop.test;lr>" },
@@ -229,14 +253,30 @@ static struct policy_snapshot *make_snapshot(void)
         { .domain = "broken.test", .next_hop = "sip:broken-hop.test", .unusable = "spoilt", .priority = 1 },
         { .domain = "broken.test", .next_hop = "sip:whole-hop.test", .priority = 2 },
         { .domain = "no-uri.test", .next_hop = "tel" },
+        { .domain = "fork.test", .next_hop = "sip:f1.test", .flags = &strong, .fork = true, .weight = 1 },
+        { .domain = "fork.test", .next_hop = "sip:f2.test", .fork = true, .weight = 2 },
+        { .domain = "fork.test", .next_hop = "sip:f3.test", .weight = 9 },
+        { .domain = "fork.test", .next_hop = "sip:f4.test", .flags = &strong, .priority = 2, .fork = true },
+        { .domain = "ring.test", .next_hop = "sip:r1.test", .fork = true },
+        { .domain = "ring.test", .next_hop = "sip:r2.test", .fork = true },
+        { .domain = "ring.test", .next_hop = "sip:r3.test" },
+        { .domain = "ring.test", .next_hop = "sip:r4.test", .priority = 2, .fork = true },
+        { .domain = "ring.test", .next_hop = "sip:r5.test", .priority = 2, .fork = true },
+        { .domain = "ring.test", .next_hop = "sip:r6.test", .priority = 3, .fork = true, .flags = &strong },
+        { .domain = "twice.test", .next_hop = "sip:bob@Twice.test;x=1", .fork = true },
+        { .domain = "twice.test", .next_hop = "sip:bob@twice.test", .fork = true },
+        { .domain = "twice.test", .priority = 2 },
     };
+    struct outbound_policy hosted = fixture_outbound(1, "partner.test");
+    hosted.rr_host = "hosted.test";
+    assert_int_equal(policy_builder_outbound(builder, &hosted), 0);
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct route row = rows[i];
         char name[16];
         (void)snprintf(name, sizeof(name), "route%zu", i);
         row.id = (int64_t)i + 1;
         row.name = name;
-        row.weight = 1;
+        row.weight = row.weight != 0 ? row.weight : 1;
         assert_int_equal(policy_builder_route(builder, &row), 0);
     }
     return fixture_finish(builder);
@@ -275,6 +315,11 @@ static void expect_routing(const struct request_row *row, const struct routing *
         buffer_append_slice(&text, routing->targets[i].next_hop.text);
     }
     expect_text(row, "targets", buffer_slice(&text), row->targets);
+    buffer_clear(&text);
+    for (size_t i = 0; i < routing->target_count; i++)
+        buffer_append_format(&text, i > 0 ? " %u" : "%u", routing->targets[i].group);
+    if (row->groups != NULL)
+        expect_text(row, "groups", buffer_slice(&text), row->groups);
     buffer_free(&text);
     expect_text(row, "Request-URI", routing->edits.request_uri, row->request_uri);
     expect_text(row, "appended Route", routing->edits.route_append, row->append);

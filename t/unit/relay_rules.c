@@ -95,6 +95,37 @@ static void max_breadth(void **state)
     expect_rules(rows, ARRAY_SIZE(rows));
 }
 
+static void from_must_be_proven(void **state)
+{
+    (void)state;
+    static const char *const identities[] = { "near.test", "other.test" };
+    static const struct {
+        const char *from;
+        bool is_chain_proven;
+        size_t identity_count;
+        bool is_proven;
+    } rows[] = {
+        { "sip:alice@near.test", true, 2, true },
+        { "sips:alice@NEAR.test:5061;x=y", true, 1, true },
+        { "sip:alice@other.test", true, 2, true },
+        { "sip:alice@other.test", true, 1, false },
+        { "sip:alice@near.test", false, 2, false },
+        { "sip:alice@sub.near.test", true, 2, false },
+        { "sip:near.test@evil.test", true, 2, false },
+        { "sip:alice@192.0.2.1", true, 2, false },
+        { "tel:+15551234", true, 2, false },
+        { "sip:alice@near.test", true, 0, false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct sip_message *request = make(&(struct shape){ .from = rows[i].from });
+        struct peer_facts facts = { .is_chain_proven = rows[i].is_chain_proven, .identities = identities,
+            .identity_count = rows[i].identity_count };
+        if (proxy_rules_from_is_proven(request, &facts) != rows[i].is_proven)
+            fail_msg("row %zu: %s", i, rows[i].from);
+        sip_message_unref(request);
+    }
+}
+
 /* ---- loops ---- */
 
 struct decision {
@@ -190,6 +221,8 @@ int main(void)
         { "B05 Max-Forwards 0 gets no further, none passes", max_forwards, NULL, NULL, NULL },
         { "B06 each tag of Proxy-Require is unsupported, Require is not ours", proxy_require, NULL, NULL, NULL },
         { "K03 Max-Breadth: none is 60, more than 60 is 60, 0 cannot be kept", max_breadth, NULL, NULL, NULL },
+        { "B30 From names a domain that the certificate proves, or the peer row refuses it", from_must_be_proven, NULL,
+            NULL, NULL },
         { "K02 all that the decision looked at varies the hash", what_the_decision_looked_at_is_in_the_hash, NULL, NULL,
             NULL },
         { "K02 the method and what changes at each hop do not", method_and_what_changes_at_each_hop_are_not, NULL,

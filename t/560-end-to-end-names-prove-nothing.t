@@ -91,7 +91,7 @@ sub is_served ($what, $uri, $who, $domain, %options) {
 
 sub last_sni ($server) { return (($server{$server}->connections)[-1] // {})->{sni} }
 
-subtest 'E14: the name that is proven is the one that was asked for' => sub {
+subtest 'E14 X01: the name that is proven is the one that was asked for' => sub {
     is_served('E14: a certificate for the domain, at the end of SRV', 'sip:bob@biloxi.example', 'biloxi',
         'biloxi.example');
     is(last_sni('biloxi'), 'biloxi.example', 'E14: the server name is that of the URI');

@@ -75,6 +75,7 @@ my $edge = Trelay::Edge->start(pki => $pki, names => $names->address, names_time
 timers {
     test = true
     t1 = 50
+    t2 = 400
     c = 4000
 }
 listener "edge6" {

@@ -76,8 +76,10 @@ static int do_reload(void *arg, const char *mode, struct why *why)
         return why_fail(why, ERROR_UNKNOWN_NAME, "unknown mode \"%s\"; there are drop and drain", mode);
     log_event(&daemon->scope, LOG_LEVEL_INFO, LOG_EVENT_RELOAD, LOG_STRING("mode", mode));
     policy_watch_reload(daemon->policy);
+    resolver_forget(daemon->resolver);
     if (is_drop)
         relay_drop_connections(daemon->relay);
+    relay_forget(daemon->relay);
     return 0;
 }
 

@@ -190,6 +190,8 @@ void flow_ready(struct flow *flow)
     struct list_node *node;
     flow->state = CONNECTION_READY;
     list_remove(&flow->pending);
+    if (!flow->is_accepted)
+        backoff_worked(&flow->pool->failed_keys, flow->key);
     log_ready(flow);
     flow->opener = NULL;
     while (!flow->is_closing && (node = list_take_first(&flow->waiters)) != NULL) {
@@ -209,7 +211,7 @@ void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error)
     bool was_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
     enum reason reason = REASON_CONNECTION_LOST;
     if (!was_ready && !flow->is_accepted) {
-        flow_pool_back_off(flow->pool, flow->key);
+        flow_failed(flow);
         reason = flow->state != CONNECTION_DIALING       ? REASON_TLS_FAILED
             : end == STREAM_END_CONNECT_TIMEOUT          ? REASON_CONNECT_TIMEOUT
                                                          : REASON_CONNECT_FAILED;

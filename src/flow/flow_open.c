@@ -10,7 +10,8 @@
 
 static void fail(struct flow *flow, enum reason reason, const struct why *why)
 {
-    flow_pool_back_off(flow->pool, flow->key);
+    if (reason != REASON_NO_MEMORY)
+        flow_failed(flow);
     flow_end(flow, reason, why);
 }
 
@@ -197,6 +198,7 @@ static void on_connected(void *arg)
 {
     struct flow *flow = arg;
     struct why why = WHY_NONE;
+    flow_connected(flow);
     flow->pending_since_ms = pool_now_ms(flow->pool);
     list_remove(&flow->pending);
     list_append(&flow->pool->pending, &flow->pending);

@@ -7,17 +7,9 @@
 
 #include <stdlib.h>
 
-enum { VIEW_MAX = 16, TICK_MS = 100, BACKOFF_COUNT_MAX = 65536 };
+enum { VIEW_MAX = 16, TICK_MS = 100 };
 /* Of one connection: bytes queued until it counts as congested, bytes never exceeded, unacknowledged time. */
 enum { HIGH_WATER = 256 * 1024, QUEUE_LIMIT = 4 * 1024 * 1024, STALL_MS = 30000 };
-
-/* A key that failed a moment ago (INV-20): its own requests wait, nobody else's. */
-struct backoff {
-    struct table_node node;
-    struct list_node order;
-    int64_t until_ms;
-    struct connection_key key;
-};
 
 static void on_tick(void *arg);
 static void on_turn_end(void *arg);
@@ -43,12 +35,13 @@ int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, 
     list_init(&pool->pending);
     list_init(&pool->dirty);
     list_init(&pool->dead);
-    list_init(&pool->backoff_order);
     for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
         list_init(&pool->classes[i].by_use);
-    int rc = table_init(&pool->by_key);
+    int rc = backoff_init(&pool->failed_keys, settings->backoff_ms, settings->backoff_max_ms);
+    int places_rc = backoff_init(&pool->failed_places, settings->backoff_ms, settings->backoff_max_ms);
+    rc = rc != 0 ? rc : places_rc;
     if (rc == 0)
-        rc = table_init(&pool->backoffs);
+        rc = table_init(&pool->by_key);
     if (rc == 0)
         rc = table_init(&pool->origins);
     if (rc == 0)
@@ -73,13 +66,6 @@ static void free_dead(void *arg)
         flow_free(CONTAINER_OF(node, struct flow, all));
 }
 
-static void free_backoff(struct flow_pool *pool, struct backoff *backoff)
-{
-    table_remove(&pool->backoffs, &backoff->node);
-    list_remove(&backoff->order);
-    free(backoff);
-}
-
 void flow_pool_free(struct flow_pool *pool)
 {
     if (pool == NULL)
@@ -88,13 +74,12 @@ void flow_pool_free(struct flow_pool *pool)
     while (!list_is_empty(&pool->all))
         flow_end(CONTAINER_OF(pool->all.head.next, struct flow, all), REASON_SHUTDOWN, NULL);
     free_dead(pool);
-    while (!list_is_empty(&pool->backoff_order))
-        free_backoff(pool, CONTAINER_OF(pool->backoff_order.head.next, struct backoff, order));
     loop_timer_stop(pool->loop, &pool->timer);
     loop_deferred_cancel(&pool->flush);
     loop_deferred_cancel(&pool->retire);
     table_fini(&pool->by_key);
-    table_fini(&pool->backoffs);
+    backoff_fini(&pool->failed_keys);
+    backoff_fini(&pool->failed_places);
     table_fini(&pool->origins);
     policy_snapshot_unref(pool->snapshot);
     buffer_free(&pool->plain);
@@ -119,34 +104,57 @@ struct flow *flow_find(const struct flow_pool *pool, struct connection_handle ha
     return flow != NULL && flow->handle.generation == handle.generation ? flow : NULL;
 }
 
-static struct backoff *find_backoff(const struct flow_pool *pool, const struct connection_key *key)
+static bool place_of(const struct flow *flow, struct connection_key *place_r)
 {
-    struct table_node *node = table_first(&pool->backoffs, key->hash);
-    for (; node != NULL; node = table_next(node)) {
-        struct backoff *backoff = CONTAINER_OF(node, struct backoff, node);
-        if (connection_key_equal(&backoff->key, key))
-            return backoff;
-    }
-    return NULL;
+    struct requirement_key fields;
+    if (flow->is_accepted || flow->key == NULL || connection_key_decode(flow->key, &fields) != 0)
+        return false;
+    backoff_place(&fields, flow->pool->settings.hash_seed, place_r);
+    return true;
 }
 
-void flow_pool_back_off(struct flow_pool *pool, const struct connection_key *key)
+void flow_failed(struct flow *flow)
 {
-    if (key == NULL || pool->settings.backoff_ms == 0)
+    struct flow_pool *pool = flow->pool;
+    struct connection_key place;
+    if (!place_of(flow, &place))
         return;
-    struct backoff *backoff = find_backoff(pool, key);
-    if (backoff == NULL) {
-        if (pool->backoffs.count >= BACKOFF_COUNT_MAX)
-            free_backoff(pool, CONTAINER_OF(pool->backoff_order.head.next, struct backoff, order));
-        backoff = calloc(1, sizeof(*backoff));
-        if (backoff == NULL)
-            return;
-        backoff->key = *key;
-        table_insert(&pool->backoffs, &backoff->node, key->hash);
-    }
-    list_remove(&backoff->order);
-    list_append(&pool->backoff_order, &backoff->order);
-    backoff->until_ms = pool_now_ms(pool) + pool->settings.backoff_ms;
+    if (flow->state == CONNECTION_DIALING)
+        backoff_failed(&pool->failed_places, &place, pool_now_ms(pool));
+    else
+        backoff_failed(&pool->failed_keys, flow->key, pool_now_ms(pool));
+}
+
+void flow_connected(struct flow *flow)
+{
+    struct connection_key place;
+    if (flow->pool->failed_places.entries.count > 0 && place_of(flow, &place))
+        backoff_worked(&flow->pool->failed_places, &place);
+}
+
+/* Of the key and of its place, whatever is worse. */
+static enum backoff_state backoff_of(const struct flow_pool *pool, const struct requirement *requirement,
+    const struct connection_key *key)
+{
+    int64_t now_ms = pool_now_ms(pool);
+    enum backoff_state state = backoff_state(&pool->failed_keys, key, now_ms);
+    if (state == BACKOFF_HELD || pool->failed_places.entries.count == 0)
+        return state;
+    struct connection_key place;
+    backoff_place(&requirement->key, pool->settings.hash_seed, &place);
+    enum backoff_state state_of_place = backoff_state(&pool->failed_places, &place, now_ms);
+    return state_of_place != BACKOFF_NONE ? state_of_place : state;
+}
+
+void flow_pool_forget_failures(struct flow_pool *pool)
+{
+    backoff_clear(&pool->failed_keys);
+    backoff_clear(&pool->failed_places);
+}
+
+static bool is_pending(const struct flow *flow)
+{
+    return flow->state != CONNECTION_READY && flow->state != CONNECTION_DRAINING;
 }
 
 static struct connection_view view_of(const struct flow *flow)
@@ -158,24 +166,35 @@ static struct connection_view view_of(const struct flow *flow)
         .meets_floor = false };
 }
 
-struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
-    const struct connection_key *key)
+/* HAS_OTHER: there is another address to go on with. */
+static struct decision_result consider(struct flow_pool *pool, const struct requirement *requirement,
+    const struct connection_key *key, bool has_other)
 {
     struct connection_view views[VIEW_MAX];
     struct pool_view view = { .equal = views,
         .has_room = flow_pool_has_room(pool, flow_class_of(&requirement->key)),
         .waiters_max = pool->settings.max_waiters };
+    enum backoff_state backoff = backoff_of(pool, requirement, key);
+    bool is_tried = false;
     struct table_node *node = table_first(&pool->by_key, key->hash);
     for (; node != NULL && view.equal_count < VIEW_MAX; node = table_next(node)) {
         const struct flow *flow = CONTAINER_OF(node, struct flow, by_key);
-        if (!flow->is_exclusive)
+        bool is_probe = backoff == BACKOFF_PROBATION && has_other && is_pending(flow);
+        is_tried = is_tried || is_probe;
+        if (!flow->is_exclusive && !is_probe)
             views[view.equal_count++] = view_of(flow);
     }
-    const struct backoff *backoff = pool->backoffs.count > 0 ? find_backoff(pool, key) : NULL;
     int64_t now = loop_wall_s(pool->loop);
-    if (backoff != NULL && backoff->until_ms > pool_now_ms(pool))
+    /* Whether it works again one request finds out; who has another address does not wait for that (RFC 4321 1.3). */
+    if (backoff == BACKOFF_HELD || is_tried)
         view.backoff_until = now + 1;
     return decide(requirement, key, &view, &pool->settings.capabilities, now);
+}
+
+struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
+    const struct connection_key *key)
+{
+    return consider(pool, requirement, key, false);
 }
 
 void flow_finish(struct placement *placement, enum decision decision, enum reason reason, const struct why *why)
@@ -225,7 +244,8 @@ void flow_pool_place(struct flow_pool *pool, struct placement *placement)
         flow_finish(placement, DECISION_REJECT, REASON_VERDICT_STALE, NULL);
         return;
     }
-    struct decision_result result = flow_pool_consider(pool, &placement->requirement, &placement->key);
+    struct decision_result result = consider(pool, &placement->requirement, &placement->key,
+        placement->has_other);
     struct flow *flow = flow_find(pool, result.handle);
     switch (result.decision) {
     case DECISION_REUSE:
@@ -297,8 +317,8 @@ static void end_all(struct list *doomed, enum reason reason)
     struct list_node *node;
     while ((node = list_take_first(doomed)) != NULL) {
         struct flow *flow = CONTAINER_OF(node, struct flow, pending);
-        if (reason == REASON_TLS_TIMEOUT && !flow->is_accepted)
-            flow_pool_back_off(flow->pool, flow->key);
+        if (reason == REASON_TLS_TIMEOUT)
+            flow_failed(flow);
         flow_end(flow, reason, NULL);
     }
 }
@@ -366,12 +386,8 @@ static void on_tick(void *arg)
     struct flow_pool *pool = arg;
     int64_t now_ms = pool_now_ms(pool), now_s = loop_wall_s(pool->loop);
     check_pending(pool, now_ms);
-    while (!list_is_empty(&pool->backoff_order)) {
-        struct backoff *oldest = CONTAINER_OF(pool->backoff_order.head.next, struct backoff, order);
-        if (oldest->until_ms > now_ms)
-            break;
-        free_backoff(pool, oldest);
-    }
+    backoff_expire(&pool->failed_keys, now_ms);
+    backoff_expire(&pool->failed_places, now_ms);
     if (now_s == pool->swept_at)
         return;
     pool->swept_at = now_s;

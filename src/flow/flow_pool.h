@@ -65,7 +65,7 @@ struct flow_pool_settings {
     uint32_t max_waiters;
     uint32_t connect_timeout_ms, handshake_timeout_ms, message_timeout_ms;
     uint32_t idle_timeout_s, max_age_s; /* of accepted connections */
-    uint32_t backoff_ms;
+    uint32_t backoff_ms, backoff_max_ms; /* after the first failure, and at most */
     uint32_t linger_ms, invite_linger_ms; /* a connection with a request on it is not idle for so long */
     struct capabilities capabilities;
 };
@@ -96,6 +96,8 @@ int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, stru
 /* ERROR_NOT_FOUND when there is none. Open requests of other connections are untouched. */
 int flow_pool_close(struct flow_pool *pool, struct connection_handle handle, enum reason reason) MUST_CHECK;
 
+/* What failed a moment ago may be tried again. */
+void flow_pool_forget_failures(struct flow_pool *pool);
 /* Ends every TLS connection, pending handshakes too; their requests are told. */
 void flow_pool_drop(struct flow_pool *pool);
 

@@ -5,6 +5,7 @@
 
 #include "base/list.h"
 #include "base/table.h"
+#include "flow/backoff.h"
 #include "flow/flow_pool.h"
 #include "net/stream.h"
 #include "pkix/certificate.h"
@@ -70,8 +71,7 @@ struct flow_pool {
     void *arg;
     struct policy_snapshot *snapshot;
     struct table by_key;
-    struct table backoffs;
-    struct list backoff_order;
+    struct backoff_book failed_keys, failed_places; /* handshakes and verdicts; connects */
     struct list all, pending, dirty, dead;
     struct flow_class_state classes[FLOW_CLASS_COUNT];
     struct table origins;
@@ -152,7 +152,10 @@ enum reason flow_renew(struct flow_pool *pool, struct placement *placement);
 
 /* flow_pool.c */
 struct flow *flow_find(const struct flow_pool *pool, struct connection_handle handle);
-void flow_pool_back_off(struct flow_pool *pool, const struct connection_key *key);
+/* It did not become what its key promises: the key waits (INV-20), or, while it was dialled, the place. */
+void flow_failed(struct flow *flow);
+/* Somebody is at the place. */
+void flow_connected(struct flow *flow);
 void flow_finish(struct placement *placement, enum decision decision, enum reason reason, const struct why *why);
 void flow_place_on(struct flow *flow, struct placement *placement, enum decision decision);
 

@@ -30,6 +30,7 @@ struct placement {
     struct demand *demand;       /* counted; NULL: under a later policy than that of the snapshot it is refused */
     struct buffer message;
     bool is_invite;
+    bool has_other;              /* an address to go on with */
 
     /* the outcome */
     enum decision decision;
@@ -43,7 +44,8 @@ struct placement {
     void *arg;
     uint32_t home;           /* worker that made it */
     bool is_home;            /* which owns the destination as well */
-    struct transaction_handle client; /* the maker's; generation 0: nobody waits for the outcome */
+    struct transaction_handle client; /* the maker's; generation 0: no transaction waits for the outcome */
+    void *stateless;         /* the maker's own, where none does */
     atomic_uint stage;       /* enum placement_stage */
 };
 

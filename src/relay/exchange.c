@@ -61,6 +61,7 @@ void relay_step_free(struct relay_step *step)
     if (step == NULL)
         return;
     struct slab *memory = &step->exchange->worker->memory;
+    list_remove(&step->node);
     locate_cancel(step->locating);
     connection_facts_unref(step->facts);
     policy_snapshot_unref(step->snapshot);

@@ -33,6 +33,8 @@ static bool next_address(void *arg, struct branch *branch, enum reason reason, u
 {
     (void)arg;
     (void)status;
+    if (reason == REASON_TIMEOUT)
+        t_relay_silent(branch_user(branch));
     return t_relay_next_address(branch_user(branch), reason);
 }
 
@@ -54,8 +56,8 @@ static bool withdraw(void *arg, struct client_transaction *client)
 static void response_seen(void *arg, struct branch *branch, struct sip_message *response)
 {
     struct worker *worker = arg;
-    (void)branch;
     (void)response;
+    t_relay_heard(branch_user(branch));
     atomic_fetch_add_explicit(&worker->counts.responses, 1, memory_order_relaxed);
 }
 
@@ -85,6 +87,8 @@ static void answered(void *arg, struct response_context *context, const struct r
     struct exchange *exchange = response_context_user(context);
     struct relay_step *step = summary->branch != NULL ? branch_user(summary->branch) : NULL;
     enum reason reason = summary->reason;
+    if (step != NULL && reason == REASON_TIMEOUT)
+        t_relay_silent(step);
     exchange_account(exchange, step, summary->status, reason,
         reason != REASON_NONE && step != NULL ? step->why.text : NULL);
 }

@@ -121,7 +121,7 @@ int relay_start(struct relay *relay, struct why *why)
 
 /* What every worker may be told. Flags and a letter that is always there, so that no order can find no memory: an old
  * policy would stay in force. */
-enum { ORDER_SNAPSHOT = 1, ORDER_DRAIN = 2, ORDER_DROP = 4, ORDER_STOP = 8 };
+enum { ORDER_SNAPSHOT = 1, ORDER_DRAIN = 2, ORDER_DROP = 4, ORDER_STOP = 8, ORDER_FORGET = 16 };
 
 static void take_snapshot(struct worker *worker)
 {
@@ -149,6 +149,12 @@ static void take_orders(void *receiver, struct mail *mail)
     }
     if ((orders & ORDER_DROP) != 0 && worker->pool != NULL)
         flow_pool_drop(worker->pool);
+    if ((orders & ORDER_FORGET) != 0) {
+        resolver_forget(worker->resolver);
+        backoff_clear(&worker->silent);
+        if (worker->pool != NULL)
+            flow_pool_forget_failures(worker->pool);
+    }
     if ((orders & ORDER_STOP) != 0) {
         worker->is_stopping = true;
         loop_stop(worker->loop);
@@ -186,6 +192,11 @@ void relay_drain(struct relay *relay)
 void relay_drop_connections(struct relay *relay)
 {
     order_all(relay, ORDER_DROP);
+}
+
+void relay_forget(struct relay *relay)
+{
+    order_all(relay, ORDER_FORGET);
 }
 
 struct close_order {

@@ -35,6 +35,8 @@ void relay_confirm_policy(struct relay *relay, int64_t at_s);
 void relay_drain(struct relay *relay);
 /* Drops all TLS connections: forced by the operator (tls_reload drop). */
 void relay_drop_connections(struct relay *relay);
+/* Forgets what names led to and what failed a moment ago: the operator has mended something. */
+void relay_forget(struct relay *relay);
 /* ERROR_NOT_FOUND only when the worker does not exist: whether the connection does is its worker's to know. */
 int relay_close_connection(struct relay *relay, struct connection_handle handle) MUST_CHECK;
 

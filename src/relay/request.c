@@ -236,6 +236,7 @@ static void start(struct exchange *exchange, const struct routing *routing)
         if (step == NULL)
             break;
         no_100 = no_100 || flags_have(&routing->targets[i].flags, T_RELAY_NO_100);
+        step->is_last = i + 1 == routing->target_count;
         targets[count++] = (struct target){ .user = step, .group = step->group };
     }
     struct response_context_options options = { .user = exchange_ref(exchange), .max_breadth = exchange->max_breadth,
@@ -334,8 +335,10 @@ void worker_forward_ack(struct worker *worker, const struct upstream *upstream, 
         if (routing.status == 0 && routing.target_count > 0) {
             keep_routing(exchange, &routing);
             struct relay_step *step = step_new(exchange, &routing.targets[0]);
-            if (step != NULL)
+            if (step != NULL) {
+                step->is_last = true;
                 t_relay_stateless(step);
+            }
         }
         routing_fini(&routing);
     }

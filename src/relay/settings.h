@@ -51,7 +51,8 @@ struct relay_settings {
     uint32_t message_timeout_ms;    /* from the first byte of a message to its last */
     uint32_t idle_timeout_s;        /* of connections whose row names none, and of accepted ones */
     uint32_t max_age_s;             /* of connections whose row names none; 0: none */
-    uint32_t backoff_ms;            /* after a failed verdict or handshake, per full key */
+    uint32_t backoff_ms;            /* after a verdict or handshake failed, per full key; after a connect, per place */
+    uint32_t backoff_max_ms;        /* at most, after many */
     uint32_t max_stale_s;           /* policy older than this serves nobody; 0: no limit */
 
     char dns_servers[SETTINGS_HOST_SIZE]; /* "" means resolv.conf; else c-ares syntax */

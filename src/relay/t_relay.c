@@ -363,13 +363,27 @@ void t_relay_placed(struct worker *worker, struct placement *placement)
     }
     if (step != NULL)
         note_outcome(step, placement);
-    if (step != NULL && placement->reason == REASON_VERDICT_STALE)
-        note_policy(step, placement->snapshot);
+    struct relay_step *stateless = placement->stateless, *renewed = step != NULL ? step : stateless;
+    if (renewed != NULL && placement->reason == REASON_VERDICT_STALE)
+        note_policy(renewed, placement->snapshot);
     enum reason reason = placement->reason;
     struct transaction_handle handle = placement->client;
     placement_free(placement);
+    if (stateless != NULL && (reason == REASON_NONE || !t_relay_next_address(stateless, reason)))
+        relay_step_free(stateless);
     if (reason != REASON_NONE && handle.generation != 0)
         client_transaction_failed(worker->layer, handle, reason);
+}
+
+static bool has_next_address(const struct relay_step *step)
+{
+    return step->target_next < step->target_count && !flags_have(flags_of(step), T_RELAY_NO_DNS_FAILOVER);
+}
+
+/* Whether what fails here goes on elsewhere. */
+static bool has_other(const struct relay_step *step)
+{
+    return has_next_address(step) || !step->is_last;
 }
 
 static struct placement *make_placement(struct relay_step *step, const struct requirement *requirement,
@@ -387,6 +401,7 @@ static struct placement *make_placement(struct relay_step *step, const struct re
     placement->requirement = *requirement;
     placement->key = *key;
     placement->is_invite = sip_message_method(step->exchange->request) == SIP_METHOD_INVITE;
+    placement->has_other = has_other(step);
     return placement;
 }
 
@@ -490,33 +505,38 @@ static enum reason try_address(struct relay_step *step)
     return REASON_NONE;
 }
 
-/* An ACK has neither transaction nor answer: it is placed, or it is not. */
-static void send_stateless(struct relay_step *step)
+/* An ACK has neither transaction nor answer: it is placed here, or at the next address, or it is not. STEP is gone
+ * unless a reason is returned or its placement is under way. */
+static enum reason send_stateless(struct relay_step *step)
 {
     struct worker *worker = step->exchange->worker;
     struct requirement requirement;
     struct connection_key key;
     char branch_text[BRANCH_ID_SIZE];
-    if (build(step, &requirement) != REASON_NONE)
-        return;
+    enum reason reason = build(step, &requirement);
+    if (reason != REASON_NONE)
+        return reason;
     connection_key_encode(&requirement.key, worker->relay->hash_seed, &key);
     struct branch_id id = { .client = { .worker = worker->index, .slot = UINT32_MAX,
                                 .generation = ++worker->next_stateless } };
     branch_id_print(&id, &worker->relay->secret, branch_text);
     struct placement *placement = make_placement(step, &requirement, &key);
-    if (placement == NULL)
-        return;
-    struct udp_port *port;
-    if (compose(step, &requirement, branch_text, 0, &placement->message) != 0) {
+    if (placement == NULL || compose(step, &requirement, branch_text, 0, &placement->message) != 0) {
         placement_free(placement);
-    } else if (step->target.transport != TRANSPORT_UDP) {
-        place(worker, placement);
-    } else {
-        port = transmit_udp(worker, &step->target.endpoint);
-        if (port != NULL)
-            ignore_result(udp_send(port->udp, buffer_slice(&placement->message), &step->target.endpoint));
-        placement_free(placement);
+        return REASON_NO_MEMORY;
     }
+    if (step->target.transport != TRANSPORT_UDP) {
+        placement->stateless = step;
+        place(worker, placement);
+        return REASON_NONE;
+    }
+    struct udp_port *port = transmit_udp(worker, &step->target.endpoint);
+    bool is_sent = port != NULL && udp_send(port->udp, buffer_slice(&placement->message), &step->target.endpoint) == 0;
+    placement_free(placement);
+    if (!is_sent)
+        return REASON_CONNECT_FAILED;
+    relay_step_free(step);
+    return REASON_NONE;
 }
 
 /* The record tells of this try, not of what an earlier address led to. */
@@ -528,23 +548,81 @@ static void forget_last_try(struct relay_step *step)
     step->decision = DECISION_UNSET;
     step->level = LEVEL_UNSET;
     step->expected_domain[0] = '\0';
+    step->is_heard = false;
     step->why = WHY_NONE;
 }
 
-static void start_transaction(struct relay_step *step)
+/* The book of places that do not answer datagrams, and the place of the last try in it; NULL: it is none. */
+static struct backoff_book *silent_place(const struct relay_step *step, struct connection_key *place_r)
+{
+    struct worker *worker = step->exchange->worker;
+    const struct requirement_key fields = { .role = ROLE_OUT, .transport = TRANSPORT_UDP,
+        .destination = step->target.endpoint };
+    if (step->target.transport != TRANSPORT_UDP)
+        return NULL;
+    backoff_place(&fields, worker->relay->hash_seed, place_r);
+    return &worker->silent;
+}
+
+void t_relay_heard(struct relay_step *step)
+{
+    struct connection_key place;
+    struct backoff_book *book = NULL;
+    step->is_heard = true;
+    if (step->exchange->worker->silent.entries.count > 0)
+        book = silent_place(step, &place);
+    if (book != NULL)
+        backoff_worked(book, &place);
+}
+
+void t_relay_silent(struct relay_step *step)
+{
+    struct connection_key place;
+    struct backoff_book *book = step->is_heard ? NULL : silent_place(step, &place);
+    int64_t now_ms = (int64_t)loop_now_ms(step->exchange->worker->loop);
+    if (book == NULL)
+        return;
+    backoff_expire(book, now_ms);
+    backoff_failed(book, &place, now_ms);
+}
+
+/* A place that did not answer is left out by who has another (RFC 4321 1.3), but for one that finds out: until it is
+ * heard it counts as silent. */
+static bool is_passed_over(const struct relay_step *step)
+{
+    struct connection_key place;
+    struct worker *worker = step->exchange->worker;
+    int64_t now_ms = (int64_t)loop_now_ms(worker->loop);
+    if (worker->silent.entries.count == 0 || !has_other(step))
+        return false;
+    struct backoff_book *book = silent_place(step, &place);
+    enum backoff_state state = book != NULL ? backoff_state(book, &place, now_ms) : BACKOFF_NONE;
+    if (state == BACKOFF_PROBATION)
+        backoff_failed(book, &place, now_ms);
+    return state == BACKOFF_HELD;
+}
+
+static enum reason try_next_address(struct relay_step *step)
 {
     forget_last_try(step);
     step->target = step->targets[step->target_next++];
-    if (is_stateless(step)) {
-        send_stateless(step);
-        relay_step_free(step);
-        return;
-    }
-    enum reason reason = try_address(step);
-    if (reason != REASON_NONE) {
+    if (is_passed_over(step))
+        return REASON_BACKOFF;
+    return is_stateless(step) ? send_stateless(step) : try_address(step);
+}
+
+/* What policy refuses for one address it may allow for the next, never for less (keep_floor()). */
+static void start_transaction(struct relay_step *step)
+{
+    enum reason reason = try_next_address(step);
+    while (reason != REASON_NONE) {
         log_decision(step, reason);
-        fail(step, reason);
+        if (reason == REASON_NO_MEMORY || !has_next_address(step))
+            break;
+        reason = try_next_address(step);
     }
+    if (reason != REASON_NONE)
+        fail(step, reason);
 }
 
 /* From the row on, by the policy that was met; nothing was sent yet. */
@@ -565,7 +643,7 @@ bool t_relay_next_address(struct relay_step *step, enum reason reason)
         decide_anew(step);
         return true;
     }
-    if (step->target_next >= step->target_count || flags_have(flags_of(step), T_RELAY_NO_DNS_FAILOVER))
+    if (!has_next_address(step))
         return false;
     start_transaction(step);
     return true;
@@ -573,5 +651,6 @@ bool t_relay_next_address(struct relay_step *step, enum reason reason)
 
 void t_relay_stateless(struct relay_step *step)
 {
+    list_append(&step->exchange->worker->stateless, &step->node);
     t_relay_start(step);
 }

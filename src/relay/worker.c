@@ -119,7 +119,8 @@ static struct flow_pool_settings pool_settings(const struct worker *worker)
         .max_waiters = settings->max_waiters,
         .connect_timeout_ms = settings->connect_timeout_ms, .handshake_timeout_ms = settings->handshake_timeout_ms,
         .message_timeout_ms = settings->message_timeout_ms, .idle_timeout_s = settings->idle_timeout_s,
-        .max_age_s = settings->max_age_s, .backoff_ms = settings->backoff_ms, .linger_ms = linger,
+        .max_age_s = settings->max_age_s, .backoff_ms = settings->backoff_ms,
+        .backoff_max_ms = settings->backoff_max_ms, .linger_ms = linger,
         .invite_linger_ms = settings->timers.c_ms + linger, .capabilities = worker->relay->capabilities };
 }
 
@@ -129,6 +130,15 @@ static int make_layer(struct worker *worker)
     struct transaction_layer_settings settings = { .worker = worker->index, .hash_seed = relay->hash_seed,
         .secret = relay->secret, .timers = relay->settings->timers, .memory = &worker->memory };
     return transaction_layer_new(&settings, worker_operations(), worker, loop_now_ms(worker->loop), &worker->layer);
+}
+
+/* That nobody answers shows after 64 T1 only, so that it is believed for no less. */
+static int init_silent(struct worker *worker)
+{
+    const struct relay_settings *settings = worker->relay->settings;
+    uint32_t silence = timer_64_t1_ms(&settings->timers);
+    uint32_t hold = settings->backoff_max_ms > silence ? settings->backoff_max_ms : silence;
+    return backoff_init(&worker->silent, settings->backoff_ms > 0 ? hold : 0, hold);
 }
 
 static int make_resolver(struct worker *worker, struct why *why)
@@ -148,6 +158,9 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index, stru
     worker->limits = SIP_LIMITS_DEFAULT;
     worker->limits.message_bytes = relay->settings->max_message_bytes;
     log_scope_init_child(&worker->scope, &relay->scope, NULL, NULL);
+    list_init(&worker->stateless);
+    if (init_silent(worker) != 0)
+        return why_fail(why, ERROR_MEMORY, "no memory for a worker");
     worker->udps = calloc(relay->settings->listener_count, sizeof(*worker->udps));
     worker->accepts = calloc(relay->settings->listener_count, sizeof(*worker->accepts));
     if (worker->udps == NULL || worker->accepts == NULL)
@@ -272,11 +285,14 @@ void worker_fini(struct worker *worker)
         loop_timer_stop(worker->loop, &worker->timer);
     }
     transaction_layer_free(worker->layer);
+    while (!list_is_empty(&worker->stateless))
+        relay_step_free(CONTAINER_OF(worker->stateless.head.next, struct relay_step, node));
     worker_flush_records(worker);
     if (worker->resolver != NULL)
         resolver_free(worker->resolver);
     mailbox_free(worker->mailbox);
     hop_table_fini(&worker->hops);
+    backoff_fini(&worker->silent);
     policy_snapshot_unref(worker->snapshot);
     loop_free(worker->loop);
     net_scratch_free(worker->scratch);

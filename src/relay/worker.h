@@ -5,6 +5,7 @@
 
 #include "account/record_batch.h"
 #include "base/slab.h"
+#include "flow/backoff.h"
 #include "flow/flow_pool.h"
 #include "loop/thread.h"
 #include "net/listener.h"
@@ -62,10 +63,12 @@ struct worker {
     struct record_batch *records; /* not handed over yet: a wake-up for each would be dear; NULL: none */
     struct loop_timer record_timer;
     struct hop_table hops;       /* tries under way, by connection */
+    struct backoff_book silent;  /* places that datagrams went to and nothing came back from */
     struct buffer text, message; /* scratch of one composition */
     struct worker_counts counts;
     struct sip_limits limits;
     uint64_t next_stateless;
+    struct list stateless;       /* relay steps without a transaction */
     struct mail attention;       /* posted while orders are there */
     atomic_uint orders;
     bool is_draining, is_stopping;
@@ -121,6 +124,7 @@ struct exchange {
 
 /* One target of an exchange: the relay step, t_relay. */
 struct relay_step {
+    struct list_node node;             /* without a transaction: in the worker's list */
     struct exchange *exchange;         /* counted */
     struct transaction_handle branch;
     struct sip_uri next_hop;           /* in the exchange's message, snapshot or text */
@@ -138,6 +142,8 @@ struct relay_step {
     struct locate *locating;
     struct locate_target *targets;     /* addresses */
     size_t target_count, target_next;
+    bool is_last;                      /* no other target of the request comes behind it */
+    bool is_heard;                     /* the last try got a response */
     /* the last try, for the record */
     struct locate_target target;
     const struct outbound_policy *used_row;
@@ -196,6 +202,9 @@ void append_warning(const struct worker *worker, enum reason reason, const char 
 void t_relay_start(struct relay_step *step);
 /* REASON: why the last one failed. */
 bool t_relay_next_address(struct relay_step *step, enum reason reason);
+/* What the last try tells of its address: a response came; or none, and the time is over. */
+void t_relay_heard(struct relay_step *step);
+void t_relay_silent(struct relay_step *step);
 /* Outside a transaction: the ACK of a 2xx. Frees STEP when done. */
 void t_relay_stateless(struct relay_step *step);
 /* The worker's part of placement->done(). */

@@ -19,3 +19,8 @@ t_484_flow_holds_the_floor_against_the_library_t_SOURCES = t/unit/flow_floor.c $
 t_484_flow_holds_the_floor_against_the_library_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
 t_484_flow_holds_the_floor_against_the_library_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=tls_session_facts
 t_484_flow_holds_the_floor_against_the_library_t_LDADD = $(EDGE_TEST_LIBS)
+
+check_PROGRAMS += t/486-flow-backoff.t
+t_486_flow_backoff_t_SOURCES = t/unit/flow_backoff.c
+t_486_flow_backoff_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_486_flow_backoff_t_LDADD = $(EDGE_TEST_LIBS)

@@ -134,6 +134,15 @@ static int read_listener(cfg_t *section, struct listener_settings *out, struct w
     return copy_host(why, section, advertise != NULL ? advertise : address, out->advertised_host);
 }
 
+/* Why the two cannot stand beside each other, or NULL. */
+static const char *clash_of(const struct listener_settings *a, const struct listener_settings *b)
+{
+    if (strcmp(a->name, b->name) == 0)
+        return "two listeners of one name";
+    bool is_same_kind = (a->transport == SIP_TRANSPORT_UDP) == (b->transport == SIP_TRANSPORT_UDP);
+    return is_same_kind && endpoint_equal(&a->endpoint, &b->endpoint) ? "two listeners at one address and port" : NULL;
+}
+
 static int read_listeners(cfg_t *file, struct relay_settings *relay, struct why *why)
 {
     size_t count = cfg_size(file, "listener");
@@ -148,10 +157,11 @@ static int read_listeners(cfg_t *file, struct relay_settings *relay, struct why 
         int rc = read_listener(cfg_getnsec(file, "listener", (unsigned)i), &relay->listeners[i], why);
         if (rc != 0)
             return rc;
-        for (size_t other = 0; other < i; other++)
-            if (strcmp(relay->listeners[other].name, relay->listeners[i].name) == 0)
-                return at(why, cfg_getnsec(file, "listener", (unsigned)i), "two listeners of one name",
-                    relay->listeners[i].name);
+        for (size_t other = 0; other < i; other++) {
+            const char *clash = clash_of(&relay->listeners[other], &relay->listeners[i]);
+            if (clash != NULL)
+                return at(why, cfg_getnsec(file, "listener", (unsigned)i), clash, relay->listeners[i].name);
+        }
     }
     return 0;
 }

@@ -68,6 +68,17 @@ static int bind_one(const struct endpoint *endpoint, bool is_shared, uint32_t bu
     return 0;
 }
 
+/* Sockets that share a port do so with whoever of this user shares it too, another trelayd among them. One that does
+ * not share finds out whether it is taken. */
+static int check_free(const struct endpoint *endpoint, struct why *why)
+{
+    int fd;
+    int rc = bind_one(endpoint, false, 0, &fd, why);
+    if (rc == 0)
+        close(fd);
+    return rc;
+}
+
 /* Socket i of the group is that of worker i: the order of binding is the number by which the kernel chooses. */
 static int bind_group(const struct endpoint *endpoint, uint32_t worker_count, uint32_t buffer_bytes, int *fds,
     uint32_t *bound_r, struct why *why)
@@ -92,6 +103,11 @@ int udp_bind(const struct endpoint *endpoint, uint32_t worker_count, uint32_t bu
     uint32_t bound;
     if (worker_count == 0 || worker_count > UDP_WORKERS_MAX || buffer_bytes > INT32_MAX)
         return why_fail(why, ERROR_LIMIT, "udp: %u workers, buffers of %u bytes", worker_count, buffer_bytes);
+    if (worker_count > 1 && endpoint->port != 0) {
+        int rc = check_free(endpoint, why);
+        if (rc != 0)
+            return rc;
+    }
     int rc = bind_group(endpoint, worker_count, buffer_bytes, fds, &bound, why);
     if (rc != 0) {
         while (bound > 0)

@@ -140,12 +140,23 @@ sub send ($self, $method, $uri, %options) {
     return Trelay::SIP::parse($text);
 }
 
-# The next response to what was sent, of that status when one is given; others that come before it are dropped.
+# The next response to what was sent, of that status when one is given; others to it that come before are dropped.
+# Responses to other requests are kept for who asks for them: several on their way may be answered in any order.
 # A failed INVITE is acknowledged.
 sub response_to ($self, $sent, $status = undef, $from = $self->phone) {
-    while (my $message = $from->receive) {
-        next if !$message->status || ($message->branch // '') ne $sent->branch || $message->cseq ne $sent->cseq;
+    my $kept = $self->{kept}{$from} //= [];
+    my $is_for = sub ($message) {
+        return $message->status && ($message->branch // '') eq $sent->branch && $message->cseq eq $sent->cseq;
+    };
+    my @earlier = grep { $is_for->($_) } @$kept;
+    @$kept = grep { !$is_for->($_) } @$kept;
+    while (my $message = shift(@earlier) // $from->receive) {
+        if (!$is_for->($message)) {
+            push @$kept, $message if $message->status;
+            next;
+        }
         next if defined $status && $message->status != $status;
+        unshift @$kept, @earlier;
         $self->acknowledge($sent, $message, $from) if $message->status >= 300 && $sent->method eq 'INVITE';
         return $message;
     }

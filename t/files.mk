@@ -1,8 +1,10 @@
 # How the tests run: every t/*.t under prove, the programs built from t/unit among them.
 #   make check                 all of them;  make check ONLY='4*'  those whose name begins so
-#   make check-unit            the C programs;  make check-house  the house rules;  make check-tls  4xx to 6xx
+#   make check ONLY='0* 1*'    several such; make distcheck takes it as well
+#   make check-unit            the C programs;  make check-house  the house rules;  make check-tls  4xx to 6xx, 81x
 #   make lint                  the house rules and what the tools at hand say
-#   make asan ubsan tsan       unit, TLS and end-to-end tests in a build folder of their own with that sanitizer
+#   make asan ubsan            every test that runs our code in a build folder of its own with that sanitizer
+#   make tsan                  likewise those in which there is more than one thread, the daemon's among them
 #   make coverage              the same tests built for gcov; prints the coverage of each directory
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(srcdir)/t/unit
 PURE_TEST_LIBS = libpure.a $(CMOCKA_LIBS)
@@ -14,14 +16,20 @@ TEST_JOBS = 2
 PROVEFLAGS = -j$(TEST_JOBS) --directives --rules='seq=**t/6*' --rules='par=**'
 TEST_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)'
 
-PROGRAM_TESTS = $(filter t/$(subst *,%,$(ONLY)),$(check_PROGRAMS))
-SCRIPT_TESTS = $(filter-out $(addprefix $(srcdir)/,$(check_PROGRAMS)),$(wildcard $(srcdir)/t/$(ONLY).t))
-# What tells something about memory and threads; the house rules read the tree and the plain build.
-RUNNING_TESTS = $(check_PROGRAMS) $(filter $(foreach range,2 4 5 6 8,$(srcdir)/t/$(range)%),$(SCRIPT_TESTS))
+PROGRAM_TESTS = $(filter $(addprefix t/,$(subst *,%,$(ONLY))),$(check_PROGRAMS))
+SCRIPT_TESTS = $(filter-out $(addprefix $(srcdir)/,$(check_PROGRAMS)),$(wildcard $(ONLY:%=$(srcdir)/t/%.t)))
+# The tests whose numbers begin with one of those: $(call numbered,4 50)
+numbered = $(filter $(foreach number,$(1),t/$(number)% $(srcdir)/t/$(number)%),$(check_PROGRAMS) $(SCRIPT_TESTS))
+# What tells something about memory: all that runs our code. Left out are the rules of the tree, SQL by itself, and
+# tests of fixtures, of the linker and of scripts.
+RUNNING_TESTS = $(filter-out $(call numbered,401 431 432),$(call numbered,1 2 32 4 5 6 8))
+# What tells something about threads.
+THREADED_TESTS = $(filter-out $(call numbered,320 431 432 440),$(call numbered,32 406 42 43 45 46 47 48 49 5 6 8))
 # What another build of wolfSSL could change.
-TLS_TESTS = $(filter $(foreach range,4 5 6,t/$(range)% $(srcdir)/t/$(range)%),$(check_PROGRAMS) $(SCRIPT_TESTS))
+TLS_TESTS = $(call numbered,4 5 6 81)
 
-.PHONY: check-programs check-unit check-house check-tls check-running lint asan ubsan tsan coverage
+.PHONY: check-programs check-unit check-house check-tls check-running check-threaded \
+    programs-tls programs-running programs-threaded lint asan ubsan tsan coverage
 check-local:
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(PROGRAM_TESTS) $(SCRIPT_TESTS))
 
@@ -35,43 +43,51 @@ check-unit: $(check_PROGRAMS)
 check-house: all-am
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(wildcard $(srcdir)/t/0*.t)
 
-check-tls: all-am $(check_PROGRAMS)
+# programs-GROUP builds what check-GROUP runs, in parallel when asked to.
+programs-tls: all-am $(filter $(check_PROGRAMS),$(TLS_TESTS))
+programs-running: all-am $(filter $(check_PROGRAMS),$(RUNNING_TESTS))
+programs-threaded: all-am $(filter $(check_PROGRAMS),$(THREADED_TESTS))
+
+check-tls: programs-tls
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(TLS_TESTS))
 
-check-running: all-am $(check_PROGRAMS)
+check-running: programs-running
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(RUNNING_TESTS))
+
+check-threaded: programs-threaded
+	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(THREADED_TESTS))
 
 lint: all
 	@$(srcdir)/scripts/lint '$(abs_top_builddir)'
 
-# A report of a sanitizer ends the process with a status that no test expects.
-SANITIZER_ENVIRONMENT = \
+# A report of a sanitizer ends the process with a status that no test expects. What is slower is waited for longer.
+SANITIZER_ENVIRONMENT = TEST_PATIENCE=6 \
     ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1:check_initialization_order=1:exitcode=99 \
     LSAN_OPTIONS=suppressions='$(abs_top_srcdir)/t/data/leaks.suppressions':print_suppressions=0 \
     UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:exitcode=99 \
     TSAN_OPTIONS=suppressions='$(abs_top_srcdir)/t/data/races.suppressions':halt_on_error=1:second_deadlock_stack=1:exitcode=99
 
 # Sanitizers see other paths through the code and warn of what cannot be: warnings are errors in the plain build only.
-# $(call build_and_check,FOLDER,CONFIGURE OPTIONS,COMMAND TO RUN MAKE WITH)
+# $(call build_and_check,FOLDER,CONFIGURE OPTIONS,GROUP OF TESTS,COMMAND TO RUN MAKE WITH)
 define build_and_check
 	$(MKDIR_P) $(1)
 	cd $(1) && if test ! -f Makefile; then \
 	    '$(abs_top_srcdir)/configure' -q CC='$(CC)' --with-wolfssl='$(with_wolfssl)' \
 	        --disable-hardening $(2); fi
-	$(MAKE) -C $(1) -s -j$(TEST_JOBS) check-programs
-	$(SANITIZER_ENVIRONMENT) $(3) $(MAKE) -C $(1) -s check-running
+	$(MAKE) -C $(1) -s -j$(TEST_JOBS) programs-$(3)
+	$(SANITIZER_ENVIRONMENT) $(4) $(MAKE) -C $(1) -s check-$(3)
 endef
 
 asan:
-	$(call build_and_check,build-asan,--enable-sanitizer=address$(comma)undefined)
+	$(call build_and_check,build-asan,--enable-sanitizer=address$(comma)undefined,running)
 ubsan:
-	$(call build_and_check,build-ubsan,--enable-sanitizer=undefined)
+	$(call build_and_check,build-ubsan,--enable-sanitizer=undefined,running)
 # Where the kernel scatters mappings wider than the sanitizer expects, it needs them unscattered.
 tsan:
-	$(call build_and_check,build-tsan,--enable-sanitizer=thread,$$(setarch -R true 2>/dev/null && echo setarch -R))
+	$(call build_and_check,build-tsan,--enable-sanitizer=thread,threaded,$$(setarch -R true 2>/dev/null && echo setarch -R))
 comma = ,
 
 coverage:
 	test ! -d build-coverage || find build-coverage -name '*.gcda' -exec rm -f {} +
-	$(call build_and_check,build-coverage,--enable-coverage CFLAGS='-Og -g')
+	$(call build_and_check,build-coverage,--enable-coverage CFLAGS='-Og -g',running)
 	@$(srcdir)/scripts/coverage build-coverage

@@ -35,21 +35,22 @@ $(FUZZ_EXECUTABLES): build-fuzz/%: $(srcdir)/t/fuzz/%.c $(srcdir)/t/fuzz/must.h 
 
 -include $(FUZZ_OBJECTS:.o=.d)
 
-.PHONY: fuzz fuzz-compiler
+.PHONY: fuzz fuzz-compiler $(FUZZ_TARGETS:%=fuzz-%)
 fuzz-compiler:
 	@command -v $(FUZZ_CC) >/dev/null || { echo 'fuzz: $(FUZZ_CC) is not there, and only clang brings libFuzzer'; exit 1; }
 
 fuzz: fuzz-compiler
-	@$(MAKE) -s $(FUZZ_EXECUTABLES)
-	@set -e; $(MKDIR_P) build-fuzz/found; for target in $(FUZZ_TARGETS); do \
-	    $(MKDIR_P) build-fuzz/corpus/$$target; log=build-fuzz/$$target.log; words=; \
-	    for name in $$target $${target%%_*}; do \
-	        dict='$(srcdir)'/t/fuzz/dict/$$name.dict; \
-	        if test -z "$$words" && test -f "$$dict"; then words=-dict=$$dict; fi; \
-	    done; \
-	    build-fuzz/$$target -max_total_time=$(FUZZ_SECONDS) $$words -timeout=10 -print_final_stats=1 \
-	        -artifact_prefix=build-fuzz/found/$$target- \
-	        build-fuzz/corpus/$$target '$(srcdir)'/t/fuzz/corpus/$$target >$$log 2>&1 || \
-	        { tail -n 60 $$log; echo "fuzz: $$target failed, its input is in build-fuzz/found"; exit 1; }; \
-	    echo "fuzz: $$target: $$($(SED) -n 's/^stat::number_of_executed_units: *//p' $$log) inputs in $(FUZZ_SECONDS) s"; \
-	done
+	@$(MAKE) -s -j$(TEST_JOBS) $(FUZZ_EXECUTABLES)
+	@$(MAKE) -s -j$(TEST_JOBS) $(FUZZ_TARGETS:%=fuzz-%)
+
+$(FUZZ_TARGETS:%=fuzz-%): fuzz-%: build-fuzz/%
+	@$(MKDIR_P) build-fuzz/found build-fuzz/corpus/$*
+	@words=; for name in $* $(firstword $(subst _, ,$*)); do \
+	    dict='$(srcdir)'/t/fuzz/dict/$$name.dict; \
+	    if test -z "$$words" && test -f "$$dict"; then words=-dict=$$dict; fi; \
+	done; \
+	build-fuzz/$* -max_total_time=$(FUZZ_SECONDS) $$words -timeout=10 -print_final_stats=1 \
+	    -artifact_prefix=build-fuzz/found/$*- build-fuzz/corpus/$* '$(srcdir)'/t/fuzz/corpus/$* \
+	    >build-fuzz/$*.log 2>&1 || \
+	    { tail -n 60 build-fuzz/$*.log; echo "fuzz: $* failed, its input is in build-fuzz/found"; exit 1; }; \
+	echo "fuzz: $*: $$($(SED) -n 's/^stat::number_of_executed_units: *//p' build-fuzz/$*.log) inputs in $(FUZZ_SECONDS) s"

@@ -38,7 +38,7 @@ static const struct number_row numbers[] = {
         "milliseconds between batches" },
     { "accounting", "backlog", offsetof(struct options, record_backlog_kib), 64, 4194304, 65536,
         "KiB of records kept while the database is away" },
-    { "limits", "message_bytes", RELAY(max_message_bytes), 1024, 1048576, 65535, "largest SIP message" },
+    { "limits", "message_bytes", RELAY(max_message_bytes), 1024, 1048576, 131072, "largest SIP message" },
     { "limits", "accepted", RELAY(max_accepted), 1, 10000000, 50000,
         "accepted connections of one worker whose peer has proven nothing, or not yet" },
     { "limits", "accepted_verified", RELAY(max_accepted_verified), 1, 10000000, 50000,

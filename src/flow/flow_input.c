@@ -16,6 +16,13 @@ static void note_request(struct flow *flow, const struct sip_message *message)
         flow->busy_until_ms = until;
 }
 
+/* Nothing that follows can be told apart. Requests that wait for an answer there fail: it was no fault of theirs. */
+static void end_unreadable(struct flow *flow)
+{
+    if (!flow->is_closing)
+        flow_end(flow, flow->is_accepted ? REASON_BAD_REQUEST : REASON_BAD_RESPONSE, NULL);
+}
+
 static bool deliver_message(struct flow *flow, struct slice bytes)
 {
     struct flow_pool *pool = flow->pool;
@@ -34,8 +41,8 @@ static bool deliver_message(struct flow *flow, struct slice bytes)
         return false;
     }
     pool->ops->defect(pool->arg, flow->facts, flow->listener, bytes, &defect);
-    if (defect.is_framing_lost && !flow->is_closing)
-        flow_end(flow, REASON_BAD_REQUEST, NULL);
+    if (defect.is_framing_lost)
+        end_unreadable(flow);
     return !flow->is_closing;
 }
 
@@ -44,8 +51,8 @@ static bool deliver_defect(struct flow *flow, struct slice bytes, const struct s
 {
     struct flow_pool *pool = flow->pool;
     pool->ops->defect(pool->arg, flow->facts, flow->listener, bytes, defect);
-    if (is_fatal && !flow->is_closing)
-        flow_end(flow, REASON_BAD_REQUEST, NULL);
+    if (is_fatal)
+        end_unreadable(flow);
     return !flow->is_closing;
 }
 

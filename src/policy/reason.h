@@ -38,6 +38,7 @@
     X(REASON_CONNECT_FAILED, "connect-failed", 500, "the connection was refused or broke")                         \
     X(REASON_CONNECT_TIMEOUT, "connect-timeout", 500, "the connection was not made in time")                       \
     X(REASON_CONNECTION_LOST, "connection-lost", 500, "the connection closed before a response")                   \
+    X(REASON_BAD_RESPONSE, "bad-response", 502, "the next hop sent what cannot be read as SIP")                    \
     X(REASON_TLS_FAILED, "tls-failed", 500, "the TLS handshake failed")                                            \
     X(REASON_TLS_TIMEOUT, "tls-timeout", 500, "the TLS handshake was not done in time")                            \
     X(REASON_TLS_FLOOR, "tls-floor", 500, "the negotiated TLS version or suite is below the floor")                \

@@ -20,6 +20,7 @@
     X(SIP_DEFECT_STATUS_CODE, 400, false, "the status code is not in 100..699")                          \
     X(SIP_DEFECT_HEAD_INCOMPLETE, 400, true, "the headers do not end with an empty line")                \
     X(SIP_DEFECT_LINE_END, 400, true, "a CR or LF stands alone")                                         \
+    X(SIP_DEFECT_FOLD, 400, true, "a folded line has nothing but white space")                           \
     X(SIP_DEFECT_NUL, 400, false, "a NUL outside a quoted pair")                                         \
     X(SIP_DEFECT_HEADER_LINE, 400, false, "malformed header line")                                       \
     X(SIP_DEFECT_HEADER_LINE_LONG, 513, false, "a header line is too long")                              \

@@ -20,6 +20,13 @@ enum sip_defect_code sip_line_find_end(struct slice bytes, size_t at, size_t *cr
     return SIP_DEFECT_NONE;
 }
 
+static bool is_blank(struct slice bytes, size_t at, size_t cr)
+{
+    while (at < cr && (bytes.data[at] == ' ' || bytes.data[at] == '\t'))
+        at++;
+    return at == cr;
+}
+
 enum sip_defect_code sip_line_find_folded_end(struct slice bytes, size_t at, size_t *cr_r)
 {
     size_t cr;
@@ -27,6 +34,8 @@ enum sip_defect_code sip_line_find_folded_end(struct slice bytes, size_t at, siz
         enum sip_defect_code code = sip_line_find_end(bytes, at, &cr);
         if (code != SIP_DEFECT_NONE)
             return code;
+        if (sip_line_is_fold(bytes, at) && is_blank(bytes, at, cr))
+            return SIP_DEFECT_FOLD;
         at = cr + 2;
     } while (sip_line_is_fold(bytes, at));
     *cr_r = cr;

@@ -32,7 +32,8 @@ static inline bool sip_line_is_fold(struct slice bytes, size_t at)
 /* Where the line that starts at AT has its CR. NONE, LINE_END, or HEAD_INCOMPLETE when the bytes end first. */
 enum sip_defect_code sip_line_find_end(struct slice bytes, size_t at, size_t *cr_r);
 
-/* The same for a header line: lines that start with white space continue it. */
+/* The same for a header line: lines that start with white space continue it. FOLD: one of them has nothing else, and
+ * who strips it takes it for the end of the head. */
 enum sip_defect_code sip_line_find_folded_end(struct slice bytes, size_t at, size_t *cr_r);
 
 /* Reads the header line that starts at AT and has its last CR at CR. False: no name, or no colon behind it. */

@@ -199,6 +199,7 @@ static void whatever_leaves_two_readings_is_fatal(void **state)
         { SLICE_LITERAL(START "A: b\nContent-Length: 7\r\nl: 5\r\n\r\n"), SIP_DEFECT_LINE_END },
         { SLICE_LITERAL(START "A: b\rContent-Length: 7\r\nl: 5\r\n\r\n"), SIP_DEFECT_LINE_END },
         { SLICE_LITERAL("OPTIONS x\nl: 7\r\nl: 5\r\n\r\n"), SIP_DEFECT_LINE_END },
+        { SLICE_LITERAL(START "A: b\r\n \t\r\nl: 5\r\n\r\n"), SIP_DEFECT_FOLD },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct reader reader = reader_with(4096);

@@ -9,10 +9,10 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
-use Trelay::Edge;
 use Trelay::Forwarded;
 use Trelay::House qw(top_srcdir slurp);
 use Trelay::Loopback qw(own_address);
+use Trelay::Passage;
 use Trelay::SIP qw(request response);
 use Trelay::SIP::Server;
 
@@ -130,99 +130,15 @@ sub answer ($message, $n) {
     return (as_answer($message, $id), response($message, 603, 'End', to_tag => 'd'));
 }
 
-my $edge = Trelay::Edge->start(configuration => <<'END');
-lookup = "dst+default"
-limits {
-    message_timeout = 200
-}
-listener "inside-tcp" {
-    transport = "tcp"
-    address = "@RELAY@"
-}
-END
-my $ca       = $edge->pki->authority('federation');
-my $next_hop = own_address(2);
-my %tls      = (tls => { certificate => $ca->leaf('d', uri => ['sip:d.example']) });
-my %server   = map {
-    $_ => Trelay::SIP::Server->start(transport => $_, host => $next_hop, port => $_ eq 'tls' ? 5061 : 5060,
-        answer => \&answer, $_ eq 'tls' ? %tls : ())
-} qw(udp tcp tls);
-$edge->apply($edge->trust_sql('fed', $ca)
-        . $edge->certificate_sql('us', $ca->leaf('us', uri => ['sip:atlanta.example'])) . <<"END");
-INSERT INTO trelay.server_profile (name, client_auth) VALUES ('edge', 'none');
-INSERT INTO trelay.server_profile_certificate (server_profile, certificate) VALUES ('edge', 'us');
-INSERT INTO trelay.outbound_policy (name, is_default, level, expected_domain, trust_set, next_hop)
-    VALUES ('d', true, 'none', 'd.example', 'fed', '{$next_hop:5060}');
-END
-
-# What makes the next hop's transport that of arrival. Requests within a dialog and those with a Route go by the
-# default row alone: over UDP where that row asks for no TLS.
-my %POLICY = (
-    udp => 'UPDATE trelay.outbound_policy SET priority = 99 WHERE is_default',
-    tcp => q{INSERT INTO trelay.route (name, next_hop) VALUES ('tcp', 'sip:d.example;transport=tcp')},
-    tls => "DELETE FROM trelay.route; UPDATE trelay.outbound_policy SET level = 'domain', next_hop = '{$next_hop:5061}'"
-        . ' WHERE is_default',
-);
-
-# The caller's sockets, one a port.
-my %udp;
-sub udp_socket ($port) { return $udp{$port} //= Trelay::SIP::UDP->new(host => own_address(1), port => $port) }
-
-# A way to the relay: a socket that is always the same, or a new connection.
-sub open_way ($transport) {
-    return udp_socket(5060) if $transport eq 'udp';
-    return Trelay::SIP::Stream->connect(host => $edge->host, port => $transport eq 'tls' ? 5061 : 5060,
-        from => own_address(1), $transport eq 'tls' ? (tls => {}) : ());
-}
-
-sub put ($way, $bytes) {
-    return $way->isa('Trelay::SIP::UDP') ? $way->send($bytes, $edge->host, 5060) : $way->send($bytes);
-}
-
-# What came ahead of the answer to a request that is sent now, and so all that came of what was sent before.
-sub answered_before ($way, %more) {
-    my $probe = request('OPTIONS', 'sip:probe@callee.example', via => $way->via, %more);
-    my $id    = Trelay::SIP::parse($probe)->call_id;
-    my @before;
-    put($way, $probe);
-    while (my $message = $way->receive) {
-        if (($message->call_id // '') ne $id) { push @before, $message }
-        elsif ($message->status == 200)       { return @before }
-    }
-    die "no answer to the probe\n" . $edge->daemon->log;
-}
-
-# On both ways to the next hop.
-sub drain ($way) {
-    return (answered_before($way), answered_before($way, to => '<sip:probe@callee.example>;tag=p'));
-}
-
-# The socket where a response to the message must arrive: the port of sent-by, unless it has rport.
-sub answer_way ($way, $message) {
-    return $way if !$way->isa('Trelay::SIP::UDP') || ($message->header('Via') // '') =~ /;rport/;
-    my ($port) = ($message->header('Via') // '') =~ m{^SIP/2\.0/UDP (?:\[[^\]]*\]|[^\s:;]+):(\d+)};
-    return udp_socket($port // 5060);
-}
-
-# Of a request with that Call-ID; undef: without one.
-sub final ($way, $id) {
-    while (my $message = $way->receive) {
-        return $message if ($message->call_id // '') eq ($id // '') && ($message->status // 0) >= 200;
-    }
-    return;
-}
-
-sub seen_with ($id) {
-    return grep { ($_->call_id // '') eq $id } map { $server{$_}->messages } sort keys %server;
-}
+my $passage = Trelay::Passage->new(answer => \&answer, configuration => "limits {\n message_timeout = 200\n}\n");
 
 # One request of these bytes was forwarded as it was, and answered.
 sub is_forwarded ($way, $bytes, $name, %edits) {
     my $sent  = Trelay::SIP::parse($bytes);
     my $id    = $sent->call_id;
-    my $reply = final(answer_way($way, $sent), $id);
+    my $reply = $passage->final($passage->answer_way($way, $sent), $id);
     is($reply && $reply->status, 200, "$name: the answer of the next hop");
-    my @seen = seen_with($id);
+    my @seen = $passage->seen_with($id);
     is(scalar(@seen), 1, "$name: arrived once") or return;
     my ($uri) = $bytes =~ /\A\S+ (\S+) /;
     $edits{route} = [ map { s/\@URI\@/<$uri>/r } @{ $edits{route} } ] if $edits{route};
@@ -234,7 +150,7 @@ sub is_forwarded ($way, $bytes, $name, %edits) {
 
 sub is_refused ($way, $bytes, $status) {
     my $sent  = Trelay::SIP::parse($bytes);
-    my $reply = final($way, $sent->call_id);
+    my $reply = $passage->final($way, $sent->call_id);
     is($reply && $reply->status, $status, 'answered') or return;
     for my $name (qw(From Call-ID CSeq)) {
         my $theirs = $sent->header($name);
@@ -259,57 +175,38 @@ sub judge_two ($way, $bytes, $is_stream, %edits) {
     my ($head, $length) = $rest =~ /\A(.*?^Content-Length: (\d+)\r\n(?:\S.*?\r\n)*\r\n)/ms;
     my $second = substr $rest, 0, length($head) + $length;
     my $behind = substr $rest, length $second;
-    put($way, $is_stream ? substr $bytes, 0, length($bytes) - length $behind : $bytes);
+    $passage->put($way, $is_stream ? substr $bytes, 0, length($bytes) - length $behind : $bytes);
     is_forwarded($way, $first, 'the first', %edits);
     is_forwarded($way, $second, 'the second', %edits) if $is_stream;
-    is(scalar(seen_with(Trelay::SIP::parse($second)->call_id)), $is_stream ? 1 : 0, 'the second');
-    put($way, $behind) if $is_stream;
+    is(scalar($passage->seen_with(Trelay::SIP::parse($second)->call_id)), $is_stream ? 1 : 0, 'the second');
+    $passage->put($way, $behind) if $is_stream;
     return;
-}
-
-# Everything that comes at last, the connection closed as it must be; and the relay serves others.
-sub last_words ($transport, $way, $is_to_close) {
-    my @words;
-    if ($is_to_close) {
-        ok($way->wait_for_close, 'the connection is closed');
-        while (my $message = $way->receive(0)) { push @words, $message }
-    }
-    else {
-        @words = drain($way);
-    }
-    return @words if $transport eq 'udp';
-    $way->close;
-    my $fresh = open_way($transport);
-    push @words, drain($fresh);
-    $fresh->close;
-    return @words;
 }
 
 sub judge ($transport, $id, $verdict, $how) {
     my $is_stream = $transport ne 'udp';
-    my $way       = open_way($transport);
+    my $way       = $passage->open_way($transport);
     my $bytes     = new_bytes_of($id, $transport);
     my $call_id   = Trelay::SIP::parse($bytes)->call_id // 'none';
     my $is_fatal  = $is_stream && $how->{close};
     my %edits     = (length => $is_stream, uri => $how->{uri}, route => $how->{route});
-    $edits{route} //= ['<sip:d.example;transport=tcp;lr>']
-        if $transport eq 'tcp' && $bytes !~ /^(?:To:[^\r]*;tag=|Route:)/m;
-    answer_way($way, Trelay::SIP::parse($bytes)); # it is there before the answer
-    put($way, $is_fatal ? $bytes . smuggled() : $bytes) if $verdict ne 'two';
+    $edits{route} //= $passage->route_of($bytes);
+    $passage->answer_way($way, Trelay::SIP::parse($bytes)); # it is there before the answer
+    $passage->put($way, $is_fatal ? $bytes . smuggled() : $bytes) if $verdict ne 'two';
     is_forwarded($way, $bytes, 'it', %edits)    if $verdict eq 'forward';
     judge_two($way, $bytes, $is_stream, %edits) if $verdict eq 'two';
-    is_refused(answer_way($way, Trelay::SIP::parse($bytes)), $bytes, $verdict) if $verdict =~ /^\d/;
-    my @words = last_words($transport, $way, $is_fatal || $verdict eq 'wait' || ($is_stream && $verdict eq 'two'));
+    is_refused($passage->answer_way($way, Trelay::SIP::parse($bytes)), $bytes, $verdict) if $verdict =~ /^\d/;
+    my @words = $passage->last_words($transport, $way, $is_fatal || $verdict eq 'wait' || ($is_stream && $verdict eq 'two'));
     is_deeply([ map { $_->first_line } grep { ($_->call_id // 'none') eq $call_id } @words ], [], 'no answer')
         if $verdict =~ /^(?:drop|wait)$/;
-    is(scalar(seen_with($call_id)), $verdict eq 'forward' ? 1 : 0, 'nothing else at the next hop') if $verdict ne 'two';
+    is(scalar($passage->seen_with($call_id)), $verdict eq 'forward' ? 1 : 0, 'nothing else at the next hop') if $verdict ne 'two';
     return;
 }
 
 sub judge_answer ($transport, $id, $status) {
-    my $way    = open_way($transport);
+    my $way    = $passage->open_way($transport);
     my $invite = request('INVITE', 'sip:ida@callee.example', via => $way->via, headers => [ [ 'X-Answer' => $id ] ]);
-    put($way, $invite);
+    $passage->put($way, $invite);
     my $sent = Trelay::SIP::parse($invite);
     my @replies;
     while (my $reply = $way->receive) {
@@ -318,7 +215,7 @@ sub judge_answer ($transport, $id, $status) {
         last if $reply->status >= 200;
     }
     is_deeply([ map { $_->status } @replies ], [$status], 'what comes back');
-    my ($seen) = seen_with($sent->call_id);
+    my ($seen) = $passage->seen_with($sent->call_id);
     is_deeply([ Trelay::Forwarded::response_differences(as_answer($seen, $id), $replies[0]->text) ], [],
         'as the next hop sent it') if $status == 200;
     $way->close if $transport ne 'udp';
@@ -326,7 +223,7 @@ sub judge_answer ($transport, $id, $status) {
 }
 
 for my $transport (qw(udp tcp tls)) {
-    $edge->apply($POLICY{$transport});
+    $passage->use_next_hop($transport);
     for my $row (@MESSAGES) {
         my ($id, $verdict, $how) = @$row;
         $verdict = $verdict->{ $transport eq 'udp' ? 'udp' : 'stream' } if ref $verdict;
@@ -338,9 +235,10 @@ for my $transport (qw(udp tcp tls)) {
     }
 }
 
-is(scalar(seen_with($SMUGGLED)), 0, 'A03: what follows a broken length is never a request');
+is(scalar($passage->seen_with($SMUGGLED)), 0, 'A03: what follows a broken length is never a request');
 
 subtest 'L-port-ambiguous L-port-unambiguous: the port that is meant' => sub {
+    my $edge = $passage->edge;
     my $six = Trelay::SIP::Server->start(transport => 'tcp', host => '::1');
     my $ambiguous = Trelay::SIP::Server->start(transport => 'udp', host => own_address(3));
     my $at = $ambiguous->host . ':' . $ambiguous->port;
@@ -355,6 +253,5 @@ subtest 'L-port-ambiguous L-port-unambiguous: the port that is meant' => sub {
     is($_->stop, 0, 'it ends well') for $six, $ambiguous;
 };
 
-$edge->stop;
-is($server{$_}->stop, 0, "the next hop over $_ ends well") for sort keys %server;
+$passage->stop;
 done_testing;

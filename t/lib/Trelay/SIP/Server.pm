@@ -123,9 +123,13 @@ sub serve_stream ($self, $stream, $n) {
 # The diary so far: hashes with event => open, tls, message, close or failed, and n, the connection (0 for UDP).
 sub events ($self) {
     open my $in, '<:raw', $self->{diary}->filename or die "diary: $!\n";
-    my @lines = <$in>;
-    pop @lines if @lines && $lines[-1] !~ /\n\z/;
-    return map { JSON::PP->new->latin1->decode($_) } @lines;
+    seek $in, $self->{read} //= 0, 0;
+    while (my $line = <$in>) {
+        last if $line !~ /\n\z/;
+        $self->{read} += length $line;
+        push @{ $self->{events} }, JSON::PP->new->latin1->decode($line);
+    }
+    return @{ $self->{events} // [] };
 }
 
 sub messages ($self) {

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "control/control.h"
+#include "daemon/memory_return.h"
 #include "daemon/policy_watch.h"
 #include "daemon/service.h"
 #include "pkix/self_test.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DRAIN_LOOK_MS = 100, FLUSH_AT_END_MS = 3000 };
+enum { DRAIN_LOOK_MS = 100, MEMORY_LOOK_MS = 5000, FLUSH_AT_END_MS = 3000 };
 
 struct trelay_daemon {
     const struct options *options;
@@ -28,7 +29,8 @@ struct trelay_daemon {
     struct resolver *resolver;
     struct control *control;
     struct loop_signal *signals[3];
-    struct loop_timer drain_timer;
+    struct memory_return memory;
+    struct loop_timer drain_timer, memory_timer;
     uint64_t drain_until_ms, end_by_ms;
     int64_t started_at;
     bool is_draining, is_last_look, is_ready, is_tls_ready;
@@ -117,6 +119,12 @@ static void on_drain_look(void *arg)
     if ((is_written && daemon->is_last_look) || now >= daemon->end_by_ms)
         end(daemon);
     daemon->is_last_look = true;
+}
+
+static void on_memory_look(void *arg)
+{
+    struct trelay_daemon *daemon = arg;
+    (void)memory_return_look(&daemon->memory, relay_counts(daemon->relay).held);
 }
 
 static void drain(struct trelay_daemon *daemon)
@@ -244,6 +252,7 @@ int daemon_run(const struct options *options, struct why *why)
     if (rc != 0)
         return rc;
     loop_timer_init(&daemon.drain_timer, on_drain_look, &daemon);
+    loop_timer_init(&daemon.memory_timer, on_memory_look, &daemon);
     rc = make(&daemon, why);
     if (rc == 0) {
         daemon.started_at = loop_wall_s(daemon.loop);
@@ -254,6 +263,7 @@ int daemon_run(const struct options *options, struct why *why)
     }
     if (rc == 0) {
         policy_watch_start(daemon.policy);
+        loop_timer_start_periodic(daemon.loop, &daemon.memory_timer, MEMORY_LOOK_MS);
         loop_run(daemon.loop);
         log_event(&daemon.scope, LOG_LEVEL_INFO, LOG_EVENT_STOPPED, LOG_STRING("node", options->relay.node));
     }

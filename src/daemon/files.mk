@@ -3,6 +3,7 @@ libedge_a_SOURCES += \
     src/daemon/options.h src/daemon/options.c \
     src/daemon/service.h src/daemon/service.c \
     src/daemon/descriptors.h src/daemon/descriptors.c \
+    src/daemon/memory_return.h src/daemon/memory_return.c \
     src/daemon/policy_watch.h src/daemon/policy_watch.c \
     src/daemon/connection_row.h src/daemon/connection_row.c \
     src/daemon/daemon.h src/daemon/daemon.c

@@ -49,6 +49,8 @@ static const struct number_row numbers[] = {
         "connections that one worker opens for level chain or domain" },
     { "limits", "connections_each", RELAY(max_connections_each), 1, 10000000, 10000,
         "accepted connections of one address" },
+    { "limits", "transactions", RELAY(max_transactions), 8, 100000000, 500000,
+        "transactions of one worker, with those that only remember their answer for repetitions" },
     { "limits", "waiters", RELAY(max_waiters), 1, 1000000, 10000, "requests waiting for one handshake" },
     { "limits", "connect_timeout", RELAY(connect_timeout_ms), 10, 60000, 4000, "milliseconds for TCP to connect" },
     { "limits", "handshake_timeout", RELAY(handshake_timeout_ms), 10, 60000, 6000,

@@ -119,6 +119,13 @@ static struct slice request_origin(const struct upstream *upstream, uint8_t out[
     return slice_of((const char *)out, 1 + DIGEST_SIZE);
 }
 
+/* Strangers, whose 403 takes a transaction as well, may fill half of the room. */
+static bool is_stranger_too_many(struct worker *worker, const struct upstream *upstream)
+{
+    uint32_t max = worker->relay->settings->max_transactions;
+    return transaction_layer_counts(worker->layer).servers >= max / 2 && !worker_admits(worker, upstream);
+}
+
 static void receive_request(struct worker *worker, struct upstream *upstream, struct sip_message *message)
 {
     uint8_t origin[1 + DIGEST_SIZE];
@@ -127,6 +134,13 @@ static void receive_request(struct worker *worker, struct upstream *upstream, st
         .source = &upstream->source, .hop = upstream, .is_reliable = upstream->transport != TRANSPORT_UDP };
     atomic_fetch_add_explicit(&worker->counts.requests, 1, memory_order_relaxed);
     set_reply_to(upstream, message);
+    if (worker_answered_stateless(worker, message))
+        return;
+    if (is_stranger_too_many(worker, upstream)) {
+        if (sip_message_method(message) != SIP_METHOD_ACK)
+            worker_reply_stateless(worker, upstream, message, 403, REASON_PEER_UNKNOWN, NULL);
+        return;
+    }
     switch (transaction_layer_request(worker->layer, &arrival, &server)) {
     case REQUEST_NEW:
         worker_new_request(worker, upstream, message, server);
@@ -139,6 +153,9 @@ static void receive_request(struct worker *worker, struct upstream *upstream, st
         return;
     case REQUEST_REFUSED:
         worker_reply_stateless(worker, upstream, message, 503, REASON_NO_MEMORY, NULL);
+        return;
+    case REQUEST_CROWDED:
+        worker_reply_stateless(worker, upstream, message, 503, REASON_LIMIT, NULL);
         return;
     case REQUEST_UNREADABLE:
         worker_reply_stateless(worker, upstream, message, 400, REASON_BAD_REQUEST, NULL);

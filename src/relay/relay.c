@@ -12,13 +12,17 @@
 #include <unistd.h>
 
 enum { CONTEXTS_KEPT = 4096, LAST_ROUNDS = 8 };
+/* What a worker may miss while it is kept from its sockets for a moment: thousands of datagrams. The kernel gives no more
+ * than net.core.rmem_max, wmem_max. */
+enum { UDP_BUFFER_BYTES = 4 * 1024 * 1024 };
 /* File descriptors that are no connections: of the process, of each worker; so many connections make no relay. */
 enum { DESCRIPTORS_OWN = 96, DESCRIPTORS_WORKER = 24, DESCRIPTORS_LEAST = 16 };
 
 static int bind_udp(struct relay *relay, size_t listener, struct why *why)
 {
     int fds[UDP_WORKERS_MAX];
-    int rc = udp_bind(&relay->settings->listeners[listener].endpoint, relay->worker_count, 0, fds, why);
+    int rc = udp_bind(&relay->settings->listeners[listener].endpoint, relay->worker_count, UDP_BUFFER_BYTES, fds,
+        why);
     if (rc != 0)
         return rc;
     for (uint32_t i = 0; i < relay->worker_count; i++) {
@@ -261,6 +265,7 @@ struct relay_counts relay_counts(const struct relay *relay)
         sum.responses += atomic_load_explicit(&counts->responses, memory_order_relaxed);
         sum.refused += atomic_load_explicit(&counts->refused, memory_order_relaxed);
         sum.dropped += atomic_load_explicit(&counts->dropped, memory_order_relaxed);
+        sum.held += atomic_load_explicit(&counts->held, memory_order_relaxed);
         sum.transactions += atomic_load_explicit(&counts->transactions, memory_order_relaxed);
     }
     return sum;

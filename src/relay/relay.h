@@ -44,6 +44,7 @@ struct relay_counts {
     struct flow_pool_counts flows;
     uint64_t requests, responses, refused, dropped;
     uint64_t transactions; /* not answered yet */
+    uint64_t held;         /* what memory goes by: transactions that are remembered, and connections as so many */
 };
 /* Sums of all workers, a moment old. */
 struct relay_counts relay_counts(const struct relay *relay);

@@ -3,13 +3,14 @@
  * Never: forwards what RFC 3261 16.3 tells a proxy to refuse, or what no peer row accepts.
  */
 #include "base/error.h"
-#include "base/hash.h"
+#include "base/siphash.h"
 #include "policy/name.h"
 #include "relay/proxy_rules.h"
 #include "relay/worker.h"
 #include "sip/compose.h"
 #include "sip/validate.h"
 
+#include <stdio.h>
 
 /* What RFC 5630 5.3 has a code of its own for, ahead of ours. */
 static void append_warning_of_scheme(const struct worker *worker, enum reason reason, struct buffer *lines)
@@ -42,24 +43,45 @@ static void append_lines(const struct worker *worker, unsigned status, enum reas
         buffer_append_string(lines, "Retry-After: 5\r\n");
 }
 
+enum { STATELESS_TAG_SIZE = 18 };
+
+/* Of what an ACK repeats of its request: so repetitions get the same tag, and the ACK can be told (8.2.7). */
+static void print_stateless_tag(const struct worker *worker, const struct sip_message *message,
+    char out[STATELESS_TAG_SIZE])
+{
+    const uint8_t *key = worker->relay->secret.bytes;
+    const struct sip_cseq *cseq = sip_message_cseq(message);
+    struct slice call_id = sip_message_call_id(message), from_tag = sip_message_from_tag(message);
+    uint64_t parts[] = { siphash(call_id.data, call_id.length, key), siphash(from_tag.data, from_tag.length, key),
+        cseq != NULL ? cseq->number : UINT64_MAX };
+    snprintf(out, STATELESS_TAG_SIZE, "s%016llx", (unsigned long long)siphash(parts, sizeof(parts), key));
+}
+
 void worker_reply_stateless(struct worker *worker, const struct upstream *upstream, struct sip_message *request,
     unsigned status, enum reason reason, const char *detail)
 {
     struct buffer lines = BUFFER_EMPTY;
     bool is_sent;
     append_lines(worker, status, reason, detail, &lines);
-    /* A tag that depends on the request alone: repetitions get the same one (8.2.7). */
-    char tag[24];
-    struct slice bytes = sip_message_head(request);
-    struct buffer tag_text = { tag, 0, sizeof(tag), false };
-    buffer_append_unsigned(&tag_text, hash_bytes(bytes.data, bytes.length, worker->relay->hash_seed));
-    struct sip_local_response response = { .status = status, .to_tag = buffer_slice(&tag_text),
+    char tag[STATELESS_TAG_SIZE];
+    print_stateless_tag(worker, request, tag);
+    struct sip_local_response response = { .status = status, .to_tag = slice_of_string(tag),
         .source = &upstream->source, .lines = buffer_slice(&lines) };
     buffer_clear(&worker->message);
     if (sip_compose_response(&worker->message, request, &response) == 0)
         transmit_to_upstream(worker, upstream, buffer_slice(&worker->message), &is_sent);
     buffer_free(&lines);
     atomic_fetch_add_explicit(&worker->counts.refused, 1, memory_order_relaxed);
+}
+
+bool worker_answered_stateless(const struct worker *worker, const struct sip_message *message)
+{
+    char tag[STATELESS_TAG_SIZE];
+    struct slice to_tag = sip_message_to_tag(message);
+    if (sip_message_method(message) != SIP_METHOD_ACK || to_tag.length != STATELESS_TAG_SIZE - 1)
+        return false;
+    print_stateless_tag(worker, message, tag);
+    return slice_equal(to_tag, slice_of_string(tag));
 }
 
 /* Answers the request of EXCHANGE itself, with a record. */
@@ -96,6 +118,14 @@ static void fill_peer_facts(const struct worker *worker, const struct upstream *
     facts->subject = connection->certificate->subject;
     facts->identities = connection->identities;
     facts->identity_count = connection->identity_count;
+}
+
+bool worker_admits(const struct worker *worker, const struct upstream *upstream)
+{
+    struct peer_facts facts;
+    fill_peer_facts(worker, upstream, &facts);
+    const struct peer_rule *peer = policy_peer(worker->snapshot, &facts);
+    return peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT;
 }
 
 /* True: the sender may send; else it was answered. */

@@ -45,6 +45,7 @@ struct relay_settings {
     uint32_t max_opened, max_opened_verified;
     uint32_t max_connections_each;  /* accepted from one address, of one worker */
     uint32_t descriptors;           /* file descriptors of the process; 0: not known */
+    uint32_t max_transactions;      /* server transactions of one worker, with those that only remember their answer */
     uint32_t max_waiters;           /* requests queued behind one handshake */
     uint32_t connect_timeout_ms;    /* TCP connect */
     uint32_t handshake_timeout_ms;  /* TLS, from the first byte to the verdict */

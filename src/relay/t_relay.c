@@ -410,7 +410,7 @@ static void send_datagram(struct relay_step *step, struct hop *hop, struct slice
     struct worker *worker = step->exchange->worker;
     step->decision = DECISION_DATAGRAM;
     log_decision(step, REASON_NONE);
-    if (hop->udp == NULL || udp_send(hop->udp, bytes, &hop->target) != 0)
+    if (!transmit_datagram(worker, hop->udp, bytes, &hop->target))
         client_transaction_failed(worker->layer, hop->client, REASON_CONNECT_FAILED);
 }
 

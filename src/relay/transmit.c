@@ -57,19 +57,28 @@ struct udp_port *transmit_udp(struct worker *worker, const struct endpoint *targ
     return NULL;
 }
 
+bool transmit_datagram(struct worker *worker, struct udp *udp, struct slice bytes, const struct endpoint *target)
+{
+    int rc = udp != NULL ? udp_send(udp, bytes, target) : ERROR_NOT_FOUND;
+    if (rc != 0)
+        atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
+    /* A full queue loses what the network might lose as well: to send it again is the transaction's. */
+    return rc == 0 || (rc == ERROR_LIMIT && bytes.length <= UDP_MESSAGE_MAX);
+}
+
 void transmit_to_upstream(struct worker *worker, const struct upstream *upstream, struct slice bytes, bool *is_sent_r)
 {
     if (upstream->transport == TRANSPORT_UDP)
-        *is_sent_r = udp_send(udp_of(worker, upstream->listener), bytes, &upstream->reply_to) == 0;
+        *is_sent_r = transmit_datagram(worker, udp_of(worker, upstream->listener), bytes, &upstream->reply_to);
     else
         *is_sent_r = send_on_connection(worker, upstream->handle, bytes);
 }
 
 void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes)
 {
-    bool is_sent = hop->transport == TRANSPORT_UDP ? hop->udp != NULL && udp_send(hop->udp, bytes, &hop->target) == 0
-                                                   : send_on_connection(worker, hop->handle, bytes);
     /* INV-33: what belongs to the hop of the request goes there or nowhere. */
-    if (!is_sent)
+    if (hop->transport == TRANSPORT_UDP)
+        (void)transmit_datagram(worker, hop->udp, bytes, &hop->target);
+    else if (!send_on_connection(worker, hop->handle, bytes))
         atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
 }

@@ -93,9 +93,16 @@ static void after_wait(void *arg)
     transaction_layer_advance(worker->layer, loop_now_ms(worker->loop));
 }
 
+/* A connection weighs as much as so many answered transactions. */
+enum { TRANSACTIONS_PER_CONNECTION = 8 };
+
 static void before_wait(void *arg)
 {
     struct worker *worker = arg;
+    uint64_t held = transaction_layer_counts(worker->layer).servers;
+    if (worker->pool != NULL)
+        held += (uint64_t)flow_pool_counts(worker->pool).connections * TRANSACTIONS_PER_CONNECTION;
+    atomic_store_explicit(&worker->counts.held, held, memory_order_relaxed);
     uint64_t next = transaction_layer_next_ms(worker->layer), now = loop_now_ms(worker->loop);
     if (next == worker->timer_set_for)
         return;
@@ -128,7 +135,8 @@ static int make_layer(struct worker *worker)
 {
     const struct relay *relay = worker->relay;
     struct transaction_layer_settings settings = { .worker = worker->index, .hash_seed = relay->hash_seed,
-        .secret = relay->secret, .timers = relay->settings->timers, .memory = &worker->memory };
+        .max_servers = relay->settings->max_transactions, .secret = relay->secret,
+        .timers = relay->settings->timers, .memory = &worker->memory };
     return transaction_layer_new(&settings, worker_operations(), worker, loop_now_ms(worker->loop), &worker->layer);
 }
 

@@ -39,7 +39,7 @@ struct relay {
 };
 
 struct worker_counts {
-    atomic_uint_fast64_t requests, responses, refused, dropped, transactions, records_lost;
+    atomic_uint_fast64_t requests, responses, refused, dropped, transactions, held, records_lost;
 };
 
 struct worker {
@@ -195,6 +195,10 @@ void worker_forward_ack(struct worker *worker, const struct upstream *upstream, 
 /* A response of our own without a transaction. */
 void worker_reply_stateless(struct worker *worker, const struct upstream *upstream, struct sip_message *request,
     unsigned status, enum reason reason, const char *detail);
+/* Whether MESSAGE is the ACK of such a response: nobody else waits for it (8.2.7). */
+bool worker_answered_stateless(const struct worker *worker, const struct sip_message *message);
+/* Whether a peer row accepts that sender. */
+bool worker_admits(const struct worker *worker, const struct upstream *upstream);
 /* "Warning: 399 node \"word: detail\"" */
 void append_warning(const struct worker *worker, enum reason reason, const char *detail, struct buffer *lines);
 
@@ -215,6 +219,8 @@ void transmit_to_upstream(struct worker *worker, const struct upstream *upstream
 void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes);
 /* The socket for a datagram to TARGET, and the listener that stands for it; NULL: there is none. */
 struct udp_port *transmit_udp(struct worker *worker, const struct endpoint *target);
+/* UDP may be NULL. False: it cannot be sent at all. */
+bool transmit_datagram(struct worker *worker, struct udp *udp, struct slice bytes, const struct endpoint *target);
 
 /* operations.c: what the transaction layer asks for */
 const struct transaction_ops *worker_operations(void);

@@ -160,12 +160,21 @@ static struct met request_cancel(struct transaction_layer *layer, const struct r
     return met;
 }
 
+/* What belongs to a dialog may end one, and with it load: an eighth of the room is kept for it. */
+static bool has_room(const struct transaction_layer *layer, const struct sip_message *request)
+{
+    size_t max = layer->settings.max_servers;
+    bool is_in_dialog = !slice_is_absent(sip_message_to_tag(request));
+    return max == 0 || layer->counts.servers < (is_in_dialog ? max : max - max / 8);
+}
+
 static struct met request_new(struct transaction_layer *layer, const struct request_arrival *arrival,
     const struct transaction_key *key)
 {
     struct server_transaction *server;
-    uint32_t max = layer->settings.max_servers;
-    if ((max != 0 && layer->counts.servers >= max) || server_transaction_new(layer, arrival, key, &server) != 0)
+    if (!has_room(layer, arrival->message))
+        return (struct met){ .outcome = REQUEST_CROWDED };
+    if ( server_transaction_new(layer, arrival, key, &server) != 0)
         return (struct met){ .outcome = REQUEST_REFUSED };
     transaction_event(layer, &server->base, EVENT_REQUEST, &(struct event_input){ .hop = arrival->hop });
     return (struct met){ REQUEST_NEW, server->base.handle };

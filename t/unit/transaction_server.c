@@ -497,16 +497,24 @@ static void test_cancel_of_rfc_2543(void **state)
 static void test_too_many_are_refused(void **state)
 {
     (void)state;
-    struct edge edge = { .max_servers = 2 };
-    struct call first, second;
+    struct edge edge = { .max_servers = 9 };
+    struct call first, calls[8];
+    static const char *const branches[] = { "z9hG4bK-1", "z9hG4bK-2", "z9hG4bK-3", "z9hG4bK-4", "z9hG4bK-5",
+        "z9hG4bK-6", "z9hG4bK-7", "z9hG4bK-8" };
     edge_start(&edge);
     assert_int_equal(edge_arrive(&edge, &(struct request_text){ 0 }, &first), REQUEST_NEW);
-    assert_int_equal(edge_arrive(&edge, &(struct request_text){ .branch = "z9hG4bK-b" }, &second), REQUEST_NEW);
-    assert_int_equal(edge_arrive(&edge, &(struct request_text){ .branch = "z9hG4bK-c" }, NULL), REQUEST_REFUSED);
+    for (size_t i = 0; i < 7; i++)
+        assert_int_equal(edge_arrive(&edge, &(struct request_text){ .branch = branches[i] }, &calls[i]), REQUEST_NEW);
+    assert_int_equal(edge_arrive(&edge, &(struct request_text){ .branch = branches[7] }, NULL), REQUEST_CROWDED);
+    /* an eighth is for dialogs */
+    assert_int_equal(edge_arrive(&edge, &(struct request_text){ .branch = branches[7], .method = "BYE",
+        .to_tag = "called" }, &calls[7]), REQUEST_NEW);
+    assert_int_equal(edge_arrive(&edge, &(struct request_text){ .branch = "z9hG4bK-9", .method = "BYE",
+        .to_tag = "called" }, NULL), REQUEST_CROWDED);
     assert_int_equal(edge_arrive(&edge, &(struct request_text){ 0 }, NULL), REQUEST_REPEATED);
     /* who is in can get out */
     assert_int_equal(edge_arrive(&edge, &(struct request_text){ .method = "CANCEL" }, NULL), REQUEST_CANCEL_MATCHED);
-    assert_string_equal(request_outcome_name(REQUEST_REFUSED), "refused");
+    assert_string_equal(request_outcome_name(REQUEST_CROWDED), "crowded");
     assert_string_equal(request_outcome_name(REQUEST_OUTCOME_NONE), "none");
     edge_stop(&edge);
 }

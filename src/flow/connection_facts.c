@@ -34,6 +34,22 @@ void connection_facts_unref(struct connection_facts *facts)
     free(facts);
 }
 
+void connection_facts_begin(struct connection_facts *facts)
+{
+    atomic_fetch_add_explicit(&facts->under_way, 1, memory_order_relaxed);
+}
+
+/* Who sees that nothing is under way sees all that was done before. */
+void connection_facts_end(struct connection_facts *facts)
+{
+    atomic_fetch_sub_explicit(&facts->under_way, 1, memory_order_release);
+}
+
+unsigned connection_facts_under_way(const struct connection_facts *facts)
+{
+    return atomic_load_explicit(&facts->under_way, memory_order_acquire);
+}
+
 const char *connection_facts_text(const struct connection_facts *facts, enum connection_text which)
 {
     return atomic_load_explicit(&facts->texts[which], memory_order_acquire);

@@ -21,6 +21,7 @@ enum connection_text { CONNECTION_TEXT_INBOUND = 0, CONNECTION_TEXT_OUTBOUND, CO
 
 struct connection_facts {
     atomic_uint references;
+    atomic_uint under_way;       /* see connection_facts_begin(); all else never changes */
     struct connection_handle handle;
     bool is_accepted;            /* the peer connected to us */
     enum transport transport;
@@ -46,6 +47,13 @@ struct connection_facts {
 struct connection_facts *connection_facts_new(void);
 struct connection_facts *connection_facts_ref(struct connection_facts *facts); /* NULL gives NULL */
 void connection_facts_unref(struct connection_facts *facts);                   /* NULL is allowed */
+
+/* One request on the connection has begun, ours or the peer's, and has ended: its transaction is over. From any thread
+ * that holds a reference; between the two the connection is not idle, and not what another class may take over
+ * (INV-36). The count is exact: each begin has its end. */
+void connection_facts_begin(struct connection_facts *facts);
+void connection_facts_end(struct connection_facts *facts);
+unsigned connection_facts_under_way(const struct connection_facts *facts);
 
 /* A text that was made of these facts before; NULL: none was. It lives as long as they do. */
 const char *connection_facts_text(const struct connection_facts *facts, enum connection_text which);

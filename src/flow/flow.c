@@ -99,7 +99,7 @@ int flow_write(struct flow *flow, struct slice message)
 
 bool flow_is_busy(const struct flow *flow)
 {
-    return pool_now_ms(flow->pool) < flow->busy_until_ms;
+    return flow->facts != NULL && connection_facts_under_way(flow->facts) > 0;
 }
 
 /* What failed under yesterday's policy says nothing to those that today's gives another key: they are decided anew. */

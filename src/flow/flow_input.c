@@ -6,16 +6,6 @@
 #include "base/error.h"
 #include "flow/flow_private.h"
 
-/* Somebody waits for the answer on this connection: it is not silent. One that drains ends all the same (INV-37). */
-static void note_request(struct flow *flow, const struct sip_message *message)
-{
-    const struct flow_pool_settings *settings = &flow->pool->settings;
-    bool is_invite = sip_message_method(message) == SIP_METHOD_INVITE;
-    int64_t until = pool_now_ms(flow->pool) + (is_invite ? settings->invite_linger_ms : settings->linger_ms);
-    if (flow->state == CONNECTION_READY && until > flow->busy_until_ms)
-        flow->busy_until_ms = until;
-}
-
 /* Nothing that follows can be told apart. Requests that wait for an answer there fail: it was no fault of theirs. */
 static void end_unreadable(struct flow *flow)
 {
@@ -30,8 +20,6 @@ static bool deliver_message(struct flow *flow, struct slice bytes)
     struct sip_defect defect = { 0 };
     int rc = sip_message_parse(bytes, &pool->settings.limits, &message, &defect);
     if (rc == 0) {
-        if (sip_message_is_request(message) && sip_message_method(message) != SIP_METHOD_ACK)
-            note_request(flow, message);
         pool->ops->message(pool->arg, flow->facts, flow->listener, message);
         sip_message_unref(message);
         return !flow->is_closing;

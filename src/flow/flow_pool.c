@@ -220,11 +220,9 @@ void flow_place_on(struct flow *flow, struct placement *placement, enum decision
         flow_finish(placement, decision, reason, NULL);
         return;
     }
-    int64_t linger = placement->is_invite ? pool->settings.invite_linger_ms : pool->settings.linger_ms;
-    int64_t until = pool_now_ms(pool) + linger;
-    if (until > flow->busy_until_ms)
-        flow->busy_until_ms = until;
     flow->requests++;
+    if (placement->client.generation != 0)
+        connection_facts_begin(flow->facts); /* until its transaction is over */
     placement->facts = connection_facts_ref(flow->facts);
     flow_finish(placement, decision, REASON_NONE, NULL);
 }

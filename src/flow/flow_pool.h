@@ -66,7 +66,6 @@ struct flow_pool_settings {
     uint32_t connect_timeout_ms, handshake_timeout_ms, message_timeout_ms;
     uint32_t idle_timeout_s, max_age_s; /* of accepted connections */
     uint32_t backoff_ms, backoff_max_ms; /* after the first failure, and at most */
-    uint32_t linger_ms, invite_linger_ms; /* a connection with a request on it is not idle for so long */
     struct capabilities capabilities;
 };
 

@@ -45,7 +45,7 @@ struct flow {
     struct sip_framing framing;
     struct buffer input;            /* plain text that is no whole message yet */
 
-    int64_t pending_since_ms, message_since_ms, used_ms, busy_until_ms;
+    int64_t pending_since_ms, message_since_ms, used_ms;
     uint32_t idle_timeout_s;
     uint64_t requests;
     int64_t opened_at, deadline;    /* seconds since the epoch */
@@ -109,7 +109,7 @@ void flow_ready(struct flow *flow);
 /* Its stream ended. */
 void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error);
 
-/* Requests are under way on it. */
+/* Requests are under way on it, in either direction. */
 bool flow_is_busy(const struct flow *flow);
 
 /* flow_limit.c */

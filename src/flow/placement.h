@@ -29,7 +29,6 @@ struct placement {
     struct policy_snapshot *snapshot;
     struct demand *demand;       /* counted; NULL: under a later policy than that of the snapshot it is refused */
     struct buffer message;
-    bool is_invite;
     bool has_other;              /* an address to go on with */
 
     /* the outcome */
@@ -44,7 +43,8 @@ struct placement {
     void *arg;
     uint32_t home;           /* worker that made it */
     bool is_home;            /* which owns the destination as well */
-    struct transaction_handle client; /* the maker's; generation 0: no transaction waits for the outcome */
+    struct transaction_handle client; /* the maker's, who calls connection_facts_end() when it is over, if the message
+                                         is with the connection; generation 0: nobody waits for an answer */
     void *stateless;         /* the maker's own, where none does */
     atomic_uint stage;       /* enum placement_stage */
 };

@@ -29,11 +29,15 @@ struct upstream *upstream_keep(struct worker *worker, const struct upstream *ups
         return NULL;
     *kept = *upstream;
     connection_facts_ref(upstream->facts);
+    if (kept->facts != NULL)
+        connection_facts_begin(kept->facts); /* the peer waits for an answer on it */
     return kept;
 }
 
 void upstream_let_go(struct worker *worker, struct upstream *kept)
 {
+    if (kept->facts != NULL)
+        connection_facts_end(kept->facts);
     connection_facts_unref(kept->facts);
     slab_give(&worker->memory, kept, sizeof(*kept));
 }

@@ -103,6 +103,9 @@ static void client_closed(void *arg, void *user)
     struct worker *worker = arg;
     struct hop *hop = user;
     hop_table_remove(&worker->hops, hop);
+    if (hop->facts != NULL)
+        connection_facts_end(hop->facts);
+    connection_facts_unref(hop->facts);
     slab_give(&worker->memory, hop, sizeof(*hop));
 }
 

@@ -345,9 +345,10 @@ static void note_policy(struct relay_step *step, struct policy_snapshot *snapsho
 }
 
 /* From now on the end of that connection is the end of this try. */
-static void hop_is_on(struct worker *worker, struct hop *hop, struct connection_handle handle)
+static void hop_is_on(struct worker *worker, struct hop *hop, struct connection_facts *facts)
 {
-    hop->handle = handle;
+    hop->facts = connection_facts_ref(facts);
+    hop->handle = facts->handle;
     hop_table_insert(&worker->hops, hop);
 }
 
@@ -356,11 +357,13 @@ void t_relay_placed(struct worker *worker, struct placement *placement)
     struct client_transaction *client = client_transaction_find(worker->layer, placement->client);
     struct hop *hop = client != NULL ? client_transaction_user(client) : NULL;
     struct relay_step *step = step_of(worker, placement->client);
-    if (hop != NULL) {
+    bool is_on = placement->reason == REASON_NONE && placement->client.generation != 0;
+    if (hop != NULL)
         hop->placement = NULL;
-        if (placement->reason == REASON_NONE && placement->facts != NULL)
-            hop_is_on(worker, hop, placement->facts->handle);
-    }
+    if (is_on && hop != NULL)
+        hop_is_on(worker, hop, placement->facts);
+    else if (is_on)
+        connection_facts_end(placement->facts); /* given up on the way */
     if (step != NULL)
         note_outcome(step, placement);
     struct relay_step *stateless = placement->stateless, *renewed = step != NULL ? step : stateless;
@@ -400,7 +403,6 @@ static struct placement *make_placement(struct relay_step *step, const struct re
     placement->demand = demand_ref(step->demand);
     placement->requirement = *requirement;
     placement->key = *key;
-    placement->is_invite = sip_message_method(step->exchange->request) == SIP_METHOD_INVITE;
     placement->has_other = has_other(step);
     return placement;
 }

@@ -116,7 +116,6 @@ static void before_wait(void *arg)
 static struct flow_pool_settings pool_settings(const struct worker *worker)
 {
     const struct relay_settings *settings = worker->relay->settings;
-    uint32_t linger = timer_64_t1_ms(&settings->timers);
     return (struct flow_pool_settings){ .worker = worker->index, .hash_seed = worker->relay->hash_seed,
         .limits = worker->limits,
         .max = { [FLOW_ACCEPTED] = settings->max_accepted,
@@ -127,8 +126,7 @@ static struct flow_pool_settings pool_settings(const struct worker *worker)
         .connect_timeout_ms = settings->connect_timeout_ms, .handshake_timeout_ms = settings->handshake_timeout_ms,
         .message_timeout_ms = settings->message_timeout_ms, .idle_timeout_s = settings->idle_timeout_s,
         .max_age_s = settings->max_age_s, .backoff_ms = settings->backoff_ms,
-        .backoff_max_ms = settings->backoff_max_ms, .linger_ms = linger,
-        .invite_linger_ms = settings->timers.c_ms + linger, .capabilities = worker->relay->capabilities };
+        .backoff_max_ms = settings->backoff_max_ms, .capabilities = worker->relay->capabilities };
 }
 
 static int make_layer(struct worker *worker)

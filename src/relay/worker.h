@@ -163,6 +163,7 @@ struct hop {
     struct endpoint target;
     struct udp *udp;                   /* of datagrams */
     struct connection_handle handle;   /* generation 0 until it is placed */
+    struct connection_facts *facts;    /* counted, of that connection, on which this request is under way */
     struct placement *placement;       /* under way; it comes back by placement->done() */
 };
 

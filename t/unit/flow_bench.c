@@ -48,8 +48,7 @@ void bench_init(struct bench *bench, void (*change)(struct flow_pool_settings *s
     const struct log_scope scope = LOG_SCOPE_NONE;
     struct flow_pool_settings settings = { .hash_seed = FIXTURE_SEED, .limits = SIP_LIMITS_DEFAULT, .max_each = 64,
         .unverified = &bench->descriptors, .max_waiters = 8, .connect_timeout_ms = 10000,
-        .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600, .backoff_ms = 3600000,
-        .linger_ms = 3600000, .invite_linger_ms = 3600000 };
+        .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600, .backoff_ms = 3600000 };
     for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
         settings.max[i] = 8;
     if (change != NULL)
@@ -75,6 +74,8 @@ static void link_close(struct bench_link *link)
 
 void bench_fini(struct bench *bench)
 {
+    for (unsigned i = 0; i < bench->done; i++)
+        connection_facts_unref(bench->outcomes[i].facts);
     flow_pool_free(bench->pool);
     for (unsigned i = 0; i < bench->peer_count; i++) {
         struct bench_peer *peer = &bench->peers[i];
@@ -268,7 +269,7 @@ struct slice bench_heard(const struct bench_peer *peer, unsigned link)
 }
 
 static void note_outcome(struct bench *bench, enum decision decision, enum reason reason,
-    const struct connection_facts *facts)
+    struct connection_facts *facts)
 {
     assert_in_range(bench->done, 0, BENCH_OUTCOMES_MAX - 1);
     struct bench_outcome *outcome = &bench->outcomes[bench->done++];
@@ -276,8 +277,19 @@ static void note_outcome(struct bench *bench, enum decision decision, enum reaso
     if (facts == NULL)
         return;
     outcome->handle = facts->handle;
+    if (reason == REASON_NONE && !bench->is_answered)
+        outcome->facts = connection_facts_ref(facts);
     outcome->level = facts->verdict.level;
     (void)slice_to_string(slice_of_string(facts->verdict.matched_name), outcome->identity, sizeof(outcome->identity));
+}
+
+void bench_answer(struct bench *bench, unsigned index)
+{
+    struct bench_outcome *outcome = &bench->outcomes[index];
+    assert_true(index < bench->done && outcome->facts != NULL);
+    connection_facts_end(outcome->facts);
+    connection_facts_unref(outcome->facts);
+    outcome->facts = NULL;
 }
 
 static void on_done(void *arg, struct placement *placement)
@@ -316,6 +328,7 @@ struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, 
     }
     placement->key = fixture_key_of(&placement->requirement);
     buffer_append_string(&placement->message, text);
+    placement->client.generation = bench->is_answered ? 0 : 1;
     placement->done = on_done;
     placement->arg = bench;
     flow_pool_place(bench->pool, placement);

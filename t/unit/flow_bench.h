@@ -21,6 +21,7 @@ struct bench_outcome {
     struct connection_handle handle;
     enum level level;       /* that the connection has proven, or was opened for */
     char identity[64];      /* that it matched */
+    struct connection_facts *facts; /* counted; of a request that is under way (bench->is_answered was false) */
 };
 
 struct bench;
@@ -57,6 +58,7 @@ struct bench {
     struct flow_descriptors descriptors;
     struct capabilities capabilities;
     struct requirement_defaults defaults;
+    bool is_answered;     /* requests are over as soon as they are sent; else with bench_answer() */
     /* in order of their ends */
     struct bench_outcome outcomes[BENCH_OUTCOMES_MAX];
     unsigned done, closed, messages;
@@ -101,6 +103,8 @@ struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, 
 /* What explain() would predict. */
 struct decision_result bench_predict(struct bench *bench, const struct bench_peer *peer, const char *domain,
     const char *flags);
+/* The response to what outcome INDEX sent is there. */
+void bench_answer(struct bench *bench, unsigned index);
 void bench_until_done(struct bench *bench, unsigned count);
 
 void bench_expect(const struct bench *bench, unsigned index, enum decision decision, enum reason reason);

@@ -52,13 +52,6 @@ static void two_each(struct flow_pool_settings *settings)
         settings->max[i] = 2;
 }
 
-/* What is done is not under way any more. */
-static void two_each_soon_idle(struct flow_pool_settings *settings)
-{
-    two_each(settings);
-    settings->linger_ms = settings->invite_linger_ms = 0;
-}
-
 static void expect_classes(const struct bench *bench, unsigned accepted, unsigned accepted_verified, unsigned opened,
     unsigned opened_verified)
 {
@@ -103,7 +96,8 @@ static void the_one_that_was_silent_longest_makes_room_for_its_class(void **stat
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench, two_each_soon_idle);
+    bench_init(&bench, two_each);
+    bench.is_answered = true;
     bench_policy(&bench, rows);
     struct bench_peer *peers[3];
     for (unsigned i = 0; i < 3; i++)
@@ -132,7 +126,8 @@ static void a_request_behind_a_handshake_keeps_its_place(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench, two_each_soon_idle);
+    bench_init(&bench, two_each);
+    bench.is_answered = true;
     bench_policy(&bench, rows);
     const struct peer_options options = { .is_server = true, .identity = &biloxi };
     struct bench_peer *mute = bench_peer(&bench, &options, true), *other = bench_peer(&bench, &options, false);

@@ -29,7 +29,9 @@ struct bench {
     struct policy_snapshot *snapshot;
     struct outcome outcomes[OUTCOMES_MAX];
     unsigned done, closed, messages;
+    bool is_under_way; /* requests stay so */
     struct connection_handle sender; /* of the last message */
+    struct connection_facts *sender_facts; /* counted */
     int listener;
     uint16_t port;
 };
@@ -41,6 +43,8 @@ static void on_message(void *arg, struct connection_facts *facts, const char *li
     (void)message;
     bench->messages++;
     bench->sender = facts->handle;
+    bench->sender_facts = connection_facts_ref(facts);
+    connection_facts_begin(facts);
 }
 
 static void on_defect(void *arg, struct connection_facts *facts, const char *listener, struct slice bytes,
@@ -75,14 +79,14 @@ static uint16_t listen_here(int *fd_r)
     return ntohs(here.sin_port);
 }
 
-static void bench_init(struct bench *bench, uint32_t max_waiters, uint32_t linger_ms)
+static void bench_init(struct bench *bench, uint32_t max_waiters, bool is_under_way)
 {
     *bench = (struct bench){ .loop = fixture_loop() };
     const struct log_scope scope = LOG_SCOPE_NONE;
     struct flow_pool_settings settings = { .hash_seed = FIXTURE_SEED, .limits = SIP_LIMITS_DEFAULT,
         .max_each = 64, .max_waiters = max_waiters, .connect_timeout_ms = 10000,
-        .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600, .backoff_ms = 3600000,
-        .linger_ms = linger_ms, .invite_linger_ms = linger_ms };
+        .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600, .backoff_ms = 3600000 };
+    bench->is_under_way = is_under_way;
     for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
         settings.max[i] = 64;
     assert_int_equal(net_scratch_new(&bench->scratch), 0);
@@ -126,6 +130,7 @@ static struct placement *place(struct bench *bench, uint16_t port, void (*change
         change(&placement->requirement);
     placement->key = fixture_key_of(&placement->requirement);
     buffer_append_string(&placement->message, "x");
+    placement->client.generation = bench->is_under_way ? 1 : 0;
     placement->done = on_done;
     placement->arg = bench;
     flow_pool_place(bench->pool, placement);
@@ -158,7 +163,7 @@ static void equal_keys_share_a_connection(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench, 8, 0);
+    bench_init(&bench, 8, false);
     (void)place(&bench, bench.port, NULL);
     (void)place(&bench, bench.port, NULL);
     fixture_until_count(bench.loop, &bench.done, 2);
@@ -175,7 +180,7 @@ static void an_exclusive_connection_is_nobody_elses(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench, 8, 3600000);
+    bench_init(&bench, 8, true);
     (void)place(&bench, bench.port, fresh);
     (void)place(&bench, bench.port, NULL);
     (void)place(&bench, bench.port, fresh);
@@ -191,7 +196,7 @@ static void a_refused_connection_holds_back_its_own_key(void **state)
     (void)state;
     struct bench bench;
     int unused;
-    bench_init(&bench, 8, 0);
+    bench_init(&bench, 8, false);
     uint16_t refusing = listen_here(&unused);
     assert_int_equal(close(unused), 0);
     (void)place(&bench, refusing, NULL);
@@ -212,7 +217,7 @@ static void only_so_many_wait(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench, 2, 0);
+    bench_init(&bench, 2, false);
     for (unsigned i = 0; i < 3; i++)
         (void)place(&bench, bench.port, NULL);
     assert_int_equal(bench.done, 1);
@@ -228,7 +233,7 @@ static void a_withdrawn_request_is_not_sent(void **state)
     (void)state;
     struct bench bench;
     char got[8];
-    bench_init(&bench, 8, 0);
+    bench_init(&bench, 8, false);
     struct placement *first = place(&bench, bench.port, NULL);
     (void)place(&bench, bench.port, NULL);
     assert_true(placement_withdraw(first));
@@ -246,7 +251,7 @@ static void an_idle_connection_ends(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench, 8, 0);
+    bench_init(&bench, 8, false);
     (void)place(&bench, bench.port, ends_soon);
     fixture_until_count(bench.loop, &bench.closed, 1);
     expect(&bench, 0, DECISION_OPEN, REASON_NONE);
@@ -258,7 +263,7 @@ static void a_draining_pool_takes_nothing_new(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench, 8, 0);
+    bench_init(&bench, 8, false);
     (void)place(&bench, bench.port, NULL);
     fixture_until_count(bench.loop, &bench.done, 1);
     flow_pool_drain(bench.pool);
@@ -284,7 +289,7 @@ static int connect_to_pool(struct bench *bench)
     return fd;
 }
 
-/* Both drain; the one that owes nobody an answer goes. */
+/* Both drain; the one that owes nobody an answer goes, the other with its answer. */
 static void a_request_under_way_keeps_its_connection(void **state)
 {
     (void)state;
@@ -292,7 +297,7 @@ static void a_request_under_way_keeps_its_connection(void **state)
                                   "From: <sip:b.test>;tag=1\r\nTo: <sip:a.test>\r\nCall-ID: 1\r\nCSeq: 1 OPTIONS\r\n"
                                   "Content-Length: 0\r\n\r\n";
     struct bench bench;
-    bench_init(&bench, 8, 3600000);
+    bench_init(&bench, 8, true);
     int busy = connect_to_pool(&bench), silent = connect_to_pool(&bench);
     assert_int_equal(send(busy, request, sizeof(request) - 1, 0), sizeof(request) - 1);
     fixture_until_count(bench.loop, &bench.messages, 1);
@@ -300,6 +305,9 @@ static void a_request_under_way_keeps_its_connection(void **state)
     fixture_until_count(bench.loop, &bench.closed, 1);
     assert_int_equal(bench.closed, 1);
     assert_int_equal(flow_pool_send(bench.pool, bench.sender, SLICE_LITERAL("y")), 0);
+    connection_facts_end(bench.sender_facts);
+    connection_facts_unref(bench.sender_facts);
+    fixture_until_count(bench.loop, &bench.closed, 2);
     bench_fini(&bench);
     assert_int_equal(close(busy), 0);
     assert_int_equal(close(silent), 0);
@@ -309,7 +317,7 @@ static void a_freed_pool_gives_its_waiters_back(void **state)
 {
     (void)state;
     struct bench bench;
-    bench_init(&bench, 8, 0);
+    bench_init(&bench, 8, false);
     (void)place(&bench, bench.port, NULL);
     (void)place(&bench, bench.port, NULL);
     assert_int_equal(bench.done, 0);

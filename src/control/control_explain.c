@@ -49,10 +49,19 @@ static void refuse(struct explanation *explanation, enum reason reason, const ch
     finish(explanation);
 }
 
+/* Why an unverified connection would, or would not, become the one that is wanted. */
+static void say_upgrade(struct explanation *explanation, const struct decision_result *result)
+{
+    bool is_refused = result->upgrade_refusal != REASON_NONE;
+    say(explanation, "upgrade",
+        is_refused ? reason_word(result->upgrade_refusal) : upgrade_obstacle_name(result->upgrade));
+}
+
 static void on_decided(void *arg, const struct decision_result *result)
 {
     struct explanation *explanation = arg;
     char id[CONNECTION_ID_SIZE];
+    say_upgrade(explanation, result);
     if (result->decision == DECISION_REJECT) {
         refuse(explanation, result->reason, NULL);
         return;

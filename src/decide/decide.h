@@ -113,6 +113,7 @@ struct decision_result {
     struct connection_handle handle; /* of REUSE, JOIN, UPGRADE */
     enum upgrade_obstacle upgrade;   /* what stood between this request and an upgrade */
     struct connection_handle upgrade_candidate; /* of UPGRADE_NOT_SUPPORTED and UPGRADE_POSSIBLE */
+    enum reason upgrade_refusal;     /* why that one, verified anew, did not do, and another decision follows; NONE */
 };
 
 /* KEY is the encoding of requirement->key. Of several connections that fit, the least busy, then the first. */

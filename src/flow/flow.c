@@ -140,6 +140,7 @@ void flow_end(struct flow *flow, enum reason reason, const struct why *why)
     bool was_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
     flow->state = CONNECTION_DEAD;
     table_remove(&pool->by_key, &flow->by_key);
+    table_remove(&pool->unverified, &flow->by_place);
     list_remove(&flow->pending);
     list_remove(&flow->all);
     flow_class_leave(flow);
@@ -192,6 +193,7 @@ void flow_ready(struct flow *flow)
     list_remove(&flow->pending);
     if (!flow->is_accepted)
         backoff_worked(&flow->pool->failed_keys, flow->key);
+    flow_pool_offer_unverified(flow);
     log_ready(flow);
     flow->opener = NULL;
     while (!flow->is_closing && (node = list_take_first(&flow->waiters)) != NULL) {

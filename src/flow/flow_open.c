@@ -50,9 +50,6 @@ static int start_tls(struct flow *flow, struct why *why)
     return rc;
 }
 
-/* The clock of the certificate's maker and ours may differ a little. */
-enum { CLOCK_SKEW_S = 5 };
-
 /* INV-22, INV-23: the policy of today is asked anew for each that waits. Those that it gives another key, or none, go
  * to STALE; the first of the others leads. */
 static void renew_waiters(struct flow *flow, struct list *stale)
@@ -109,7 +106,7 @@ static void publish_for_leader(struct flow *flow)
         return;
     }
     flow->deadline =
-        decide_deadline(&flow->opener->requirement, flow->verdict, flow->opened_at, CLOCK_SKEW_S);
+        decide_deadline(&flow->opener->requirement, flow->verdict, flow->opened_at, FLOW_CLOCK_SKEW_S);
     flow->idle_timeout_s = flow->opener->requirement.terms.idle_timeout_s;
     if (flow_make_facts(flow, &why) != 0) {
         flow_end(flow, REASON_NO_MEMORY, &why);

@@ -3,6 +3,7 @@
 #include "flow/flow_pool.h"
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "flow/flow_private.h"
 
 #include <stdlib.h>
@@ -45,6 +46,8 @@ int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, 
     if (rc == 0)
         rc = table_init(&pool->origins);
     if (rc == 0)
+        rc = table_init(&pool->unverified);
+    if (rc == 0)
         rc = policy_snapshot_empty(&pool->snapshot);
     loop_timer_init(&pool->timer, on_tick, pool);
     loop_deferred_init(&pool->flush, on_turn_end, pool);
@@ -81,6 +84,7 @@ void flow_pool_free(struct flow_pool *pool)
     backoff_fini(&pool->failed_keys);
     backoff_fini(&pool->failed_places);
     table_fini(&pool->origins);
+    table_fini(&pool->unverified);
     policy_snapshot_unref(pool->snapshot);
     buffer_free(&pool->plain);
     free(pool->slots);
@@ -162,39 +166,114 @@ static struct connection_view view_of(const struct flow *flow)
     return (struct connection_view){ .handle = flow->handle, .state = flow->state, .key = flow->key,
         .verdict = flow->facts != NULL ? &flow->facts->verdict : NULL, .opened_at = flow->opened_at,
         .deadline = flow->deadline,
-        .waiters = flow->waiter_count, .is_exclusive = flow->is_exclusive, .is_full_handshake = true,
+        .waiters = flow->waiter_count, .is_exclusive = flow->is_exclusive,
+        .in_flight = flow->facts != NULL ? connection_facts_under_way(flow->facts) : 0, .is_full_handshake = true,
         .meets_floor = false };
 }
 
-/* HAS_OTHER: there is another address to go on with. */
-static struct decision_result consider(struct flow_pool *pool, const struct requirement *requirement,
-    const struct connection_key *key, bool has_other)
+static uint64_t hash_of_place(const struct flow_pool *pool, const struct endpoint *place)
 {
-    struct connection_view views[VIEW_MAX];
-    struct pool_view view = { .equal = views,
+    uint8_t bytes[sizeof(place->address.bytes) + 2];
+    memcpy(bytes, place->address.bytes, sizeof(place->address.bytes));
+    bytes[sizeof(bytes) - 2] = (uint8_t)(place->port >> 8);
+    bytes[sizeof(bytes) - 1] = (uint8_t)place->port;
+    return hash_bytes(bytes, sizeof(bytes), pool->settings.hash_seed);
+}
+
+void flow_pool_offer_unverified(struct flow *flow)
+{
+    struct flow_pool *pool = flow->pool;
+    if (!flow->is_accepted && flow->is_tls && !flow->is_exclusive && flow->class == FLOW_OPENED)
+        table_insert(&pool->unverified, &flow->by_place, hash_of_place(pool, &flow->peer));
+}
+
+/* One that may be upgraded, as far as that can be seen without judging its chain (INV-35). */
+static struct connection_view candidate_of(const struct flow *flow, const struct requirement_key *key)
+{
+    struct connection_view view = view_of(flow);
+    struct handshake_facts handshake;
+    view.is_full_handshake = view.meets_floor = false;
+    if (flow_handshake_facts(flow, key, &handshake) != REASON_NONE)
+        return view;
+    view.is_full_handshake = handshake.is_full_handshake && handshake.is_captured;
+    view.meets_floor = handshake.is_suite_allowed && (uint8_t)handshake.tls_version >= key->tls_min &&
+        (uint8_t)handshake.tls_version <= key->tls_max;
+    if (view.in_flight == 0 && !flow_is_quiescent(flow))
+        view.in_flight = 1; /* bytes of the weaker class that have not left */
+    return view;
+}
+
+/* IS_PASSED: a connection that is still being tried is not waited for; *IS_TRIED_R tells that there is one. */
+static size_t find_equal(const struct flow_pool *pool, const struct connection_key *key, bool is_passed,
+    struct connection_view views[VIEW_MAX], bool *is_tried_r)
+{
+    size_t count = 0;
+    struct table_node *node = table_first(&pool->by_key, key->hash);
+    *is_tried_r = false;
+    for (; node != NULL && count < VIEW_MAX; node = table_next(node)) {
+        const struct flow *flow = CONTAINER_OF(node, struct flow, by_key);
+        bool is_probe = is_passed && is_pending(flow);
+        *is_tried_r = *is_tried_r || is_probe;
+        if (!flow->is_exclusive && !is_probe)
+            views[count++] = view_of(flow);
+    }
+    return count;
+}
+
+static size_t find_unverified(const struct flow_pool *pool, const struct requirement_key *key,
+    struct connection_view views[VIEW_MAX])
+{
+    size_t count = 0;
+    struct table_node *node = table_first(&pool->unverified, hash_of_place(pool, &key->destination));
+    for (; node != NULL && count < VIEW_MAX; node = table_next(node))
+        views[count++] = candidate_of(CONTAINER_OF(node, struct flow, by_place), key);
+    return count;
+}
+
+/* HAS_OTHER: there is another address to go on with. MAY_UPGRADE: the unverified connections are looked at, too, where
+ * a decision needs them. */
+static struct decision_result consider(struct flow_pool *pool, const struct requirement *requirement,
+    const struct connection_key *key, bool has_other, bool may_upgrade)
+{
+    struct connection_view equal[VIEW_MAX], unverified[VIEW_MAX];
+    enum backoff_state backoff = backoff_of(pool, requirement, key);
+    bool is_tried;
+    struct pool_view view = { .equal = equal, .unverified = unverified,
+        .equal_count = find_equal(pool, key, backoff == BACKOFF_PROBATION && has_other, equal, &is_tried),
         .has_room = flow_pool_has_room(pool, flow_class_of(&requirement->key)),
         .waiters_max = pool->settings.max_waiters };
-    enum backoff_state backoff = backoff_of(pool, requirement, key);
-    bool is_tried = false;
-    struct table_node *node = table_first(&pool->by_key, key->hash);
-    for (; node != NULL && view.equal_count < VIEW_MAX; node = table_next(node)) {
-        const struct flow *flow = CONTAINER_OF(node, struct flow, by_key);
-        bool is_probe = backoff == BACKOFF_PROBATION && has_other && is_pending(flow);
-        is_tried = is_tried || is_probe;
-        if (!flow->is_exclusive && !is_probe)
-            views[view.equal_count++] = view_of(flow);
-    }
     int64_t now = loop_wall_s(pool->loop);
     /* Whether it works again one request finds out; who has another address does not wait for that (RFC 4321 1.3). */
     if (backoff == BACKOFF_HELD || is_tried)
         view.backoff_until = now + 1;
-    return decide(requirement, key, &view, &pool->settings.capabilities, now);
+    struct decision_result result = decide(requirement, key, &view, &pool->settings.capabilities, now);
+    /* It came as far as to ask for one; the class that it would join must have room. */
+    if (!may_upgrade || result.upgrade != UPGRADE_NO_CANDIDATE || !view.has_room)
+        return result;
+    view.unverified_count = find_unverified(pool, &requirement->key, unverified);
+    return view.unverified_count > 0 ? decide(requirement, key, &view, &pool->settings.capabilities, now) : result;
+}
+
+/* What follows when the upgrade that was decided fails: nothing has changed, and OPEN or REJECT. */
+static struct decision_result without_upgrade(struct flow_pool *pool, const struct requirement *requirement,
+    const struct connection_key *key, bool has_other, const struct decision_result *failed, enum reason refusal)
+{
+    struct decision_result result = consider(pool, requirement, key, has_other, false);
+    result.upgrade = failed->upgrade;
+    result.upgrade_candidate = failed->upgrade_candidate;
+    result.upgrade_refusal = refusal;
+    return result;
 }
 
 struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
     const struct connection_key *key)
 {
-    return consider(pool, requirement, key, false);
+    struct decision_result result = consider(pool, requirement, key, false, true);
+    if (result.decision != DECISION_UPGRADE)
+        return result;
+    const struct flow *flow = flow_find(pool, result.handle);
+    enum reason refusal = flow != NULL ? flow_upgrade_would(flow, requirement, key) : REASON_CONNECTION_LOST;
+    return refusal == REASON_NONE ? result : without_upgrade(pool, requirement, key, false, &result, refusal);
 }
 
 void flow_finish(struct placement *placement, enum decision decision, enum reason reason, const struct why *why)
@@ -243,8 +322,18 @@ void flow_pool_place(struct flow_pool *pool, struct placement *placement)
         return;
     }
     struct decision_result result = consider(pool, &placement->requirement, &placement->key,
-        placement->has_other);
+        placement->has_other, true);
     struct flow *flow = flow_find(pool, result.handle);
+    if (result.decision == DECISION_UPGRADE && flow != NULL) {
+        enum reason refusal = flow_upgrade(flow, &placement->requirement, &placement->key);
+        if (refusal == REASON_NONE) {
+            flow_place_on(flow, placement, DECISION_UPGRADE);
+            return;
+        }
+        result = without_upgrade(pool, &placement->requirement, &placement->key, placement->has_other, &result,
+            refusal);
+        flow = flow_find(pool, result.handle);
+    }
     switch (result.decision) {
     case DECISION_REUSE:
         if (flow == NULL)
@@ -267,7 +356,7 @@ void flow_pool_place(struct flow_pool *pool, struct placement *placement)
         pool->counts.refused++;
         flow_finish(placement, DECISION_REJECT, result.reason, NULL);
         return;
-    case DECISION_UPGRADE: /* never returned while capabilities.upgrade is off */
+    case DECISION_UPGRADE: /* of a connection that is gone */
     case DECISION_DATAGRAM: /* the relay sends datagrams itself */
     case DECISION_UNSET:
     case DECISION_COUNT:
@@ -276,11 +365,14 @@ void flow_pool_place(struct flow_pool *pool, struct placement *placement)
     flow_finish(placement, DECISION_REJECT, REASON_UNSUPPORTED_FEATURE, NULL);
 }
 
-int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, struct slice message)
+int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, const struct connection_facts *facts,
+    struct slice message)
 {
     struct flow *flow = flow_find(pool, handle);
     if (flow == NULL || (flow->state != CONNECTION_READY && flow->state != CONNECTION_DRAINING))
         return ERROR_NOT_FOUND;
+    if (facts != NULL && facts != flow->facts)
+        return ERROR_NOT_FOUND; /* it was upgraded: what belonged on it belongs nowhere now */
     return flow_write(flow, message);
 }
 
@@ -300,6 +392,7 @@ static void drain(struct flow *flow)
         return;
     flow->state = CONNECTION_DRAINING;
     table_remove(&flow->pool->by_key, &flow->by_key);
+    table_remove(&flow->pool->unverified, &flow->by_place);
 }
 
 void flow_pool_drain(struct flow_pool *pool)

@@ -81,7 +81,7 @@ void flow_pool_set_snapshot(struct flow_pool *pool, struct policy_snapshot *snap
 /* Decides and acts; placement->done() is called now or later. */
 void flow_pool_place(struct flow_pool *pool, struct placement *placement);
 
-/* What flow_pool_place() would decide now, without acting. */
+/* What flow_pool_place() would decide now, without acting; that an upgrade would succeed is found out, too. */
 struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
     const struct connection_key *key);
 
@@ -89,8 +89,10 @@ struct decision_result flow_pool_consider(struct flow_pool *pool, const struct r
 void flow_pool_accept(struct flow_pool *pool, int fd, const struct endpoint *peer, const char *listener, bool is_tls);
 
 /* For responses, ACK and CANCEL, which go where their request came from or went: ERROR_NOT_FOUND when the connection
- * is gone, and then nothing is sent. */
-int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, struct slice message) MUST_CHECK;
+ * is gone, and then nothing is sent. FACTS: those that it had when our request was placed on it: likewise when they are
+ * not its facts any more (INV-36); NULL for responses, which go to the same peer whatever it has proven since. */
+int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, const struct connection_facts *facts,
+    struct slice message) MUST_CHECK;
 
 /* ERROR_NOT_FOUND when there is none. Open requests of other connections are untouched. */
 int flow_pool_close(struct flow_pool *pool, struct connection_handle handle, enum reason reason) MUST_CHECK;
@@ -117,7 +119,7 @@ struct flow_status {
 void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const struct flow_status *status), void *arg);
 
 struct flow_pool_counts {
-    uint64_t opened, accepted, reused, joined, refused, failed, closed;
+    uint64_t opened, accepted, reused, joined, upgraded, refused, failed, closed;
     uint32_t connections, classes[FLOW_CLASS_COUNT];
 };
 struct flow_pool_counts flow_pool_counts(const struct flow_pool *pool);

@@ -15,6 +15,7 @@
 
 struct flow {
     struct table_node by_key;       /* outbound ones, while requests may find them */
+    struct table_node by_place;     /* unverified ones, while they may be upgraded */
     struct list_node all;
     struct list_node pending;       /* in order of age, for the time-outs of connect and handshake */
     struct list_node dirty;         /* has TLS output to be flushed at the end of the turn */
@@ -72,6 +73,7 @@ struct flow_pool {
     struct policy_snapshot *snapshot;
     struct table by_key;
     struct backoff_book failed_keys, failed_places; /* handshakes and verdicts; connects */
+    struct table unverified;        /* by destination */
     struct list all, pending, dirty, dead;
     struct flow_class_state classes[FLOW_CLASS_COUNT];
     struct table origins;
@@ -93,6 +95,8 @@ static inline int64_t pool_now_ms(const struct flow_pool *pool)
 }
 
 enum { NO_SLOT = UINT32_MAX };
+/* The clock of a certificate's maker and ours may differ a little. */
+enum { FLOW_CLOCK_SKEW_S = 5 };
 
 /* flow.c */
 int flow_new(struct flow_pool *pool, enum flow_class class, struct flow **flow_r) MUST_CHECK;
@@ -140,8 +144,22 @@ void flow_in_bytes(struct flow *flow, struct slice bytes);
 /* flow_verdict.c: 0, or an error: the session is refused then and WHY says what for. May be called again. */
 int flow_judge(struct flow *flow, const struct requirement *requirement, const struct server_profile *profile,
     struct why *why) MUST_CHECK;
+/* The verdict on the captured chain by that requirement, now; nothing but *VERDICT_R changes. NONE, or why it fails. */
+enum reason flow_verify(const struct flow *flow, const struct requirement *requirement, struct verdict *verdict_r);
 /* Facts of a connection whose handshake is complete. */
 int flow_make_facts(struct flow *flow, struct why *why) MUST_CHECK;
+/* Those that an outbound connection would have under KEY with that verdict. 0 or ERROR_MEMORY. */
+int flow_facts_of(const struct flow *flow, const struct requirement *requirement, const struct connection_key *key,
+    const struct verdict *verdict, int64_t deadline, struct connection_facts **facts_r) MUST_CHECK;
+
+/* flow_upgrade.c */
+/* Nothing is queued, unsent or unanswered on it. */
+bool flow_is_quiescent(const struct flow *flow);
+/* NONE: the connection is KEY's now. Else nothing has changed. */
+enum reason flow_upgrade(struct flow *flow, const struct requirement *requirement, const struct connection_key *key);
+/* What flow_upgrade() would find, without doing it. */
+enum reason flow_upgrade_would(const struct flow *flow, const struct requirement *requirement,
+    const struct connection_key *key);
 
 /* flow_input.c: plain text in. False: the flow was ended. */
 bool flow_plain_bytes(struct flow *flow, struct slice plain);
@@ -156,6 +174,8 @@ struct flow *flow_find(const struct flow_pool *pool, struct connection_handle ha
 void flow_failed(struct flow *flow);
 /* Somebody is at the place. */
 void flow_connected(struct flow *flow);
+/* A connection of level encrypt that is ready: requests that need more may come to want it. */
+void flow_pool_offer_unverified(struct flow *flow);
 void flow_finish(struct placement *placement, enum decision decision, enum reason reason, const struct why *why);
 void flow_place_on(struct flow *flow, struct placement *placement, enum decision decision);
 

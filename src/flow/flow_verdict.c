@@ -79,6 +79,18 @@ static int refuse(struct flow *flow, struct why *why)
         flow->verdict->detail[0] != '\0' ? flow->verdict->detail : reason_text(flow->verdict->reason));
 }
 
+enum reason flow_verify(const struct flow *flow, const struct requirement *requirement, struct verdict *verdict_r)
+{
+    struct pin pins[PINS_MAX];
+    struct verdict_request request;
+    request_outbound(requirement, pins, &request);
+    if (verdict_take(&request, &flow->chain, loop_wall_s(flow->pool->loop), verdict_r) != 0)
+        return REASON_NO_MEMORY;
+    if (verdict_r->result == VERDICT_PROVEN)
+        return REASON_NONE;
+    return verdict_r->reason != REASON_NONE ? verdict_r->reason : REASON_CHAIN_UNTRUSTED;
+}
+
 int flow_judge(struct flow *flow, const struct requirement *requirement, const struct server_profile *profile,
     struct why *why)
 {
@@ -139,7 +151,7 @@ static int fill_identities(struct connection_facts *facts)
     return 0;
 }
 
-static int fill_certificates(struct flow *flow, struct connection_facts *facts)
+static int fill_certificates(const struct flow *flow, struct connection_facts *facts)
 {
     if (flow->chain.count == 0)
         return 0;
@@ -148,7 +160,7 @@ static int fill_certificates(struct flow *flow, struct connection_facts *facts)
     return rc == 0 ? fill_identities(facts) : rc == ERROR_MEMORY ? rc : 0;
 }
 
-static void fill_session(struct flow *flow, struct connection_facts *facts)
+static void fill_session(const struct flow *flow, struct connection_facts *facts)
 {
     struct tls_session_facts session;
     if (flow->session == NULL || tls_session_facts(flow->session, &session) != 0)
@@ -157,18 +169,46 @@ static void fill_session(struct flow *flow, struct connection_facts *facts)
     (void)slice_to_string(slice_of_string(session.suite), facts->suite, sizeof(facts->suite));
 }
 
-static void fill_outbound(struct flow *flow, struct connection_facts *facts)
+static void fill_outbound(const struct requirement *requirement, const struct connection_key *key,
+    struct connection_facts *facts)
 {
-    const struct requirement *requirement = &flow->opener->requirement;
     const struct policy_credential *credential = requirement->terms.credential;
     memcpy(facts->server_name, requirement->key.sni, sizeof(facts->server_name));
     if (credential != NULL) {
         (void)slice_to_string(slice_of_string(credential->name), facts->credential, sizeof(facts->credential));
         memcpy(facts->credential_digest, credential->leaf_digest, DIGEST_SIZE);
     }
-    struct slice bytes = slice_of((const char *)flow->key->bytes, flow->key->length);
-    facts->key_hash = flow->key->hash;
+    struct slice bytes = slice_of((const char *)key->bytes, key->length);
+    facts->key_hash = key->hash;
     facts->has_key_digest = digest_sha256(&bytes, 1, facts->key_digest) == 0;
+}
+
+static void fill_connection(const struct flow *flow, int64_t deadline, struct connection_facts *facts)
+{
+    facts->handle = flow->handle;
+    facts->is_accepted = flow->is_accepted;
+    facts->transport = flow->is_tls ? TRANSPORT_TLS : TRANSPORT_TCP;
+    facts->peer = flow->peer;
+    facts->opened_at = flow->opened_at;
+    facts->deadline = deadline;
+    fill_session(flow, facts);
+}
+
+int flow_facts_of(const struct flow *flow, const struct requirement *requirement, const struct connection_key *key,
+    const struct verdict *verdict, int64_t deadline, struct connection_facts **facts_r)
+{
+    struct connection_facts *facts = connection_facts_new();
+    if (facts == NULL)
+        return ERROR_MEMORY;
+    fill_connection(flow, deadline, facts);
+    facts->verdict = *verdict;
+    fill_outbound(requirement, key, facts);
+    if (fill_certificates(flow, facts) != 0) {
+        connection_facts_unref(facts);
+        return ERROR_MEMORY;
+    }
+    *facts_r = facts;
+    return 0;
 }
 
 int flow_make_facts(struct flow *flow, struct why *why)
@@ -177,20 +217,14 @@ int flow_make_facts(struct flow *flow, struct why *why)
     if (facts == NULL)
         return why_fail(why, ERROR_MEMORY, "no memory for the facts of a connection");
     flow->facts = facts;
-    facts->handle = flow->handle;
-    facts->is_accepted = flow->is_accepted;
-    facts->transport = flow->is_tls ? TRANSPORT_TLS : TRANSPORT_TCP;
-    facts->peer = flow->peer;
-    facts->opened_at = flow->opened_at;
-    facts->deadline = flow->deadline;
+    fill_connection(flow, flow->deadline, facts);
     if (flow->verdict != NULL) {
         facts->verdict = *flow->verdict;
         free(flow->verdict);
         flow->verdict = NULL;
     }
-    fill_session(flow, facts);
     if (!flow->is_accepted)
-        fill_outbound(flow, facts);
+        fill_outbound(&flow->opener->requirement, flow->key, facts);
     int rc = fill_certificates(flow, facts);
     return rc != 0 ? why_fail(why, rc, "no memory for the facts of a certificate") : 0;
 }

@@ -27,7 +27,10 @@
     X(LOG_EVENT_RELOAD, "reload", "keys, trust and policy are read again")                                         \
     /* connections */                                                                                              \
     X(LOG_EVENT_CONNECTION_OPENED, "connection-opened", "a connection can carry requests")                         \
-    X(LOG_EVENT_CONNECTION_UPGRADED, "connection-upgraded", "an unverified connection was proven for a domain")    \
+    X(LOG_EVENT_CONNECTION_UPGRADED, "connection-upgraded",                                                        \
+        "an unverified connection was verified, and serves as such from then on")                                  \
+    X(LOG_EVENT_UPGRADE_REFUSED, "upgrade-refused",                                                                \
+        "an unverified connection could not be verified for a request, and stays unverified")                      \
     X(LOG_EVENT_CONNECTION_FAILED, "connection-failed", "a connection was not made, or its verdict was a refusal") \
     X(LOG_EVENT_CONNECTION_CLOSED, "connection-closed", "a connection ended")                                      \
     X(LOG_EVENT_PEER_REFUSED, "peer-refused", "an inbound peer was refused")                                       \

@@ -88,6 +88,7 @@ int relay_new(const struct relay_settings *settings, const struct log_scope *sco
     relay->settings = settings;
     relay->record = record;
     relay->record_arg = record_arg;
+    relay->capabilities = (struct capabilities){ .upgrade = true };
     log_scope_init_child(&relay->scope, scope, NULL, NULL);
     relay->workers = calloc(settings->worker_count, sizeof(*relay->workers));
     int rc = relay->workers != NULL ? share_descriptors(relay, why) : ERROR_MEMORY;

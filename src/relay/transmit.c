@@ -8,6 +8,7 @@
 struct remote_send {
     struct mail mail;
     struct connection_handle handle;
+    struct connection_facts *facts; /* counted; NULL: of a response */
     struct buffer bytes;
 };
 
@@ -15,26 +16,31 @@ static void send_here(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
     struct remote_send *send = CONTAINER_OF(mail, struct remote_send, mail);
-    if (worker->pool == NULL || flow_pool_send(worker->pool, send->handle, buffer_slice(&send->bytes)) != 0)
+    if (worker->pool == NULL ||
+        flow_pool_send(worker->pool, send->handle, send->facts, buffer_slice(&send->bytes)) != 0)
         atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
     buffer_free(&send->bytes);
+    connection_facts_unref(send->facts);
     free(send);
 }
 
 /* False: the connection is known to be gone, or there is no memory. */
-static bool send_on_connection(struct worker *worker, struct connection_handle handle, struct slice bytes)
+static bool send_on_connection(struct worker *worker, struct connection_handle handle, struct connection_facts *facts,
+    struct slice bytes)
 {
     if (handle.worker == worker->index)
-        return worker->pool != NULL && flow_pool_send(worker->pool, handle, bytes) == 0;
+        return worker->pool != NULL && flow_pool_send(worker->pool, handle, facts, bytes) == 0;
     if (handle.generation == 0 || handle.worker >= worker->relay->worker_count)
         return false;
     struct remote_send *send = calloc(1, sizeof(*send));
     if (send == NULL)
         return false;
     send->handle = handle;
+    send->facts = connection_facts_ref(facts);
     buffer_append_slice(&send->bytes, bytes);
     if (send->bytes.has_failed) {
         buffer_free(&send->bytes);
+        connection_facts_unref(send->facts);
         free(send);
         return false;
     }
@@ -71,7 +77,7 @@ void transmit_to_upstream(struct worker *worker, const struct upstream *upstream
     if (upstream->transport == TRANSPORT_UDP)
         *is_sent_r = transmit_datagram(worker, udp_of(worker, upstream->listener), bytes, &upstream->reply_to);
     else
-        *is_sent_r = send_on_connection(worker, upstream->handle, bytes);
+        *is_sent_r = send_on_connection(worker, upstream->handle, NULL, bytes);
 }
 
 void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes)
@@ -79,6 +85,6 @@ void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice 
     /* INV-33: what belongs to the hop of the request goes there or nowhere. */
     if (hop->transport == TRANSPORT_UDP)
         (void)transmit_datagram(worker, hop->udp, bytes, &hop->target);
-    else if (!send_on_connection(worker, hop->handle, bytes))
+    else if (!send_on_connection(worker, hop->handle, hop->facts, bytes))
         atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
 }

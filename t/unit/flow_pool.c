@@ -269,9 +269,9 @@ static void a_draining_pool_takes_nothing_new(void **state)
     flow_pool_drain(bench.pool);
     (void)place(&bench, bench.port, NULL);
     expect(&bench, 1, DECISION_REJECT, REASON_LIMIT);
-    assert_int_equal(flow_pool_send(bench.pool, bench.outcomes[0].handle, SLICE_LITERAL("y")), 0);
+    assert_int_equal(flow_pool_send(bench.pool, bench.outcomes[0].handle, NULL, SLICE_LITERAL("y")), 0);
     fixture_until_count(bench.loop, &bench.closed, 1);
-    assert_int_equal(flow_pool_send(bench.pool, bench.outcomes[0].handle, SLICE_LITERAL("y")), ERROR_NOT_FOUND);
+    assert_int_equal(flow_pool_send(bench.pool, bench.outcomes[0].handle, NULL, SLICE_LITERAL("y")), ERROR_NOT_FOUND);
     bench_fini(&bench);
 }
 
@@ -304,7 +304,7 @@ static void a_request_under_way_keeps_its_connection(void **state)
     flow_pool_drain(bench.pool);
     fixture_until_count(bench.loop, &bench.closed, 1);
     assert_int_equal(bench.closed, 1);
-    assert_int_equal(flow_pool_send(bench.pool, bench.sender, SLICE_LITERAL("y")), 0);
+    assert_int_equal(flow_pool_send(bench.pool, bench.sender, NULL, SLICE_LITERAL("y")), 0);
     connection_facts_end(bench.sender_facts);
     connection_facts_unref(bench.sender_facts);
     fixture_until_count(bench.loop, &bench.closed, 2);

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 enum { CONTEXTS_KEPT = 4096, LAST_ROUNDS = 8 };
-/* What a worker may miss while it is kept from its sockets for a moment: thousands of datagrams. The kernel gives no more
- * than net.core.rmem_max, wmem_max. */
+/* What a worker may miss while it is kept from its sockets for a moment: thousands of datagrams. The kernel gives no
+ * more than net.core.rmem_max, wmem_max. */
 enum { UDP_BUFFER_BYTES = 4 * 1024 * 1024 };
 /* File descriptors that are no connections: of the process, of each worker; so many connections make no relay. */
 enum { DESCRIPTORS_OWN = 96, DESCRIPTORS_WORKER = 24, DESCRIPTORS_LEAST = 16 };

@@ -1,22 +1,41 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* slab.c - see slab.h. */
+/* slab.c - see slab.h. Regions are asked of malloc, and consist of chunks; a chunk serves one class, its address is
+ * that of its objects rounded down. A chunk is in use, ready (empty, with its pages) or cold (empty, without).
+ */
 #include "base/slab.h"
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { PAGE = 4096, PIECE_FIRST = 16 * 1024, PIECE_LARGEST = 1024 * 1024 };
+enum {
+    CHUNK = 64 * 1024,
+    CHUNKS = 16, /* of one region */
+    ALL_COLD = (1 << CHUNKS) - 1,
+    READY_MAX = 16, /* more than that many are made cold, so that a steady load makes none cold */
+};
 
 struct slab_object {
     struct slab_object *next;
 };
 
-/* Stands at the start of its memory. */
-struct slab_piece {
-    struct slab_piece *next;
+/* At the start of its memory, and so gone once it is cold. */
+struct slab_chunk {
+    struct slab_chunk *next, *previous; /* with_room of its class, or ready */
+    struct slab_region *region;
+    struct slab_object *free;
+    uint32_t used;  /* objects taken */
+    uint32_t fresh; /* offset behind which nothing was cut yet */
+    bool has_room;  /* it is in the list */
 };
+
+struct slab_region {
+    struct slab_region *next, *previous;
+    char *memory;
+    uint32_t cold; /* bits of its chunks */
+};
+
+_Static_assert(sizeof(struct slab_chunk) <= SLAB_STEP, "objects of a chunk begin behind its head");
 
 #if defined(__SANITIZE_ADDRESS__)
 #define EACH_BY_ITSELF true
@@ -29,19 +48,46 @@ struct slab_piece {
 #define EACH_BY_ITSELF false
 #endif
 
+/* Both kinds of list: first, next and previous. */
+#define PUSH(first, node)                                                                             \
+    do {                                                                                              \
+        (node)->previous = NULL;                                                                      \
+        (node)->next = (first);                                                                       \
+        if ((first) != NULL)                                                                          \
+            (first)->previous = (node);                                                               \
+        (first) = (node);                                                                             \
+    } while (0)
+
+#define REMOVE(first, node)                                                                           \
+    do {                                                                                              \
+        if ((node)->next != NULL)                                                                     \
+            (node)->next->previous = (node)->previous;                                                \
+        if ((node)->previous != NULL)                                                                 \
+            (node)->previous->next = (node)->next;                                                    \
+        else                                                                                          \
+            (first) = (node)->next;                                                                   \
+    } while (0)
+
 void slab_init(struct slab *slab)
 {
-    *slab = (struct slab){ .piece_size = PIECE_FIRST };
+    *slab = (struct slab){ .total = 0 };
+}
+
+static void free_regions(struct slab_region *region)
+{
+    struct slab_region *next;
+    for (; region != NULL; region = next) {
+        next = region->next;
+        free(region->memory);
+        free(region);
+    }
 }
 
 void slab_fini(struct slab *slab)
 {
-    struct slab_piece *next;
-    for (struct slab_piece *piece = slab->pieces; piece != NULL; piece = next) {
-        next = piece->next;
-        free(piece);
-    }
-    *slab = (struct slab){ .piece_size = PIECE_FIRST };
+    free_regions(slab->full_regions);
+    free_regions(slab->cold_regions);
+    slab_init(slab);
 }
 
 static bool is_plain(const struct slab *slab, size_t size)
@@ -54,24 +100,80 @@ static size_t class_of(size_t size)
     return (size - 1) / SLAB_STEP;
 }
 
-/* Pages made one by one, when they are first written to, cost ten times as much. A kernel that cannot make them at
- * once makes them then. What was left of the last piece is no loss worth keeping. */
-static bool add_piece(struct slab *slab)
+static size_t size_of_class(size_t class)
 {
-    size_t size = slab->piece_size;
-    struct slab_piece *piece = aligned_alloc(PAGE, size);
-    if (piece == NULL)
+    return (class + 1) * SLAB_STEP;
+}
+
+static bool add_region(struct slab *slab)
+{
+    struct slab_region *region = malloc(sizeof(*region));
+    char *memory = region != NULL ? aligned_alloc(CHUNK, CHUNK * CHUNKS) : NULL;
+    if (memory == NULL) {
+        free(region);
         return false;
+    }
+    *region = (struct slab_region){ .memory = memory, .cold = ALL_COLD };
+    PUSH(slab->cold_regions, region);
+    slab->total += CHUNK * CHUNKS;
+    return true;
+}
+
+/* Pages made one by one, when they are first written to, cost ten times as much. A kernel that cannot make them at once
+ * makes them then; a class that has no chunk yet may never need them all. */
+static struct slab_chunk *warm_up(struct slab *slab, bool is_whole)
+{
+    if (slab->cold_regions == NULL && !add_region(slab))
+        return NULL;
+    struct slab_region *region = slab->cold_regions;
+    uint32_t index = 0;
+    while ((region->cold >> index & 1) == 0)
+        index++;
+    region->cold &= ~(1U << index);
+    if (region->cold == 0) {
+        REMOVE(slab->cold_regions, region);
+        PUSH(slab->full_regions, region);
+    }
+    struct slab_chunk *chunk = (struct slab_chunk *)(void *)(region->memory + (size_t)index * CHUNK);
 #ifdef MADV_POPULATE_WRITE
-    (void)madvise(piece, size, MADV_POPULATE_WRITE);
+    if (is_whole)
+        (void)madvise(chunk, CHUNK, MADV_POPULATE_WRITE);
 #endif
-    piece->next = slab->pieces;
-    slab->pieces = piece;
-    slab->next = (char *)piece + SLAB_STEP;
-    slab->left = size - SLAB_STEP;
-    slab->total += size;
-    if (slab->piece_size < PIECE_LARGEST)
-        slab->piece_size *= 2;
+    chunk->region = region;
+    return chunk;
+}
+
+/* The pages go back to the system; so does the region when none of its chunks has any. */
+static void cool_down(struct slab *slab, struct slab_chunk *chunk)
+{
+    struct slab_region *region = chunk->region;
+    size_t index = (size_t)((char *)chunk - region->memory) / CHUNK;
+    (void)madvise(chunk, CHUNK, MADV_DONTNEED);
+    if (region->cold == 0) {
+        REMOVE(slab->full_regions, region);
+        PUSH(slab->cold_regions, region);
+    }
+    region->cold |= 1U << index;
+    if (region->cold != ALL_COLD)
+        return;
+    REMOVE(slab->cold_regions, region);
+    slab->total -= CHUNK * CHUNKS;
+    region->next = NULL;
+    free_regions(region);
+}
+
+static bool add_chunk(struct slab *slab, size_t class)
+{
+    struct slab_chunk *chunk = slab->empty;
+    if (chunk != NULL) {
+        REMOVE(slab->empty, chunk);
+        slab->empty_count--;
+    } else if ((chunk = warm_up(slab, slab->chunk_count[class] > 0)) == NULL) {
+        return false;
+    }
+    *chunk = (struct slab_chunk){ .region = chunk->region, .fresh = SLAB_STEP, .has_room = true };
+    PUSH(slab->with_room[class], chunk);
+    slab->chunk_count[class]++;
     return true;
 }
 
@@ -79,17 +181,22 @@ void *slab_take(struct slab *slab, size_t size)
 {
     if (is_plain(slab, size))
         return malloc(size > 0 ? size : 1);
-    size_t class = class_of(size), rounded = (class + 1) * SLAB_STEP;
-    struct slab_object *object = slab->free[class];
-    if (object != NULL) {
-        slab->free[class] = object->next;
-        return object;
-    }
-    if (slab->left < rounded && !add_piece(slab))
+    size_t class = class_of(size), rounded = size_of_class(class);
+    if (slab->with_room[class] == NULL && !add_chunk(slab, class))
         return NULL;
-    object = (struct slab_object *)(void *)slab->next;
-    slab->next += rounded;
-    slab->left -= rounded;
+    struct slab_chunk *chunk = slab->with_room[class];
+    struct slab_object *object = chunk->free;
+    if (object != NULL) {
+        chunk->free = object->next;
+    } else {
+        object = (struct slab_object *)(void *)((char *)chunk + chunk->fresh);
+        chunk->fresh += (uint32_t)rounded;
+    }
+    chunk->used++;
+    if (chunk->free == NULL && chunk->fresh + rounded > CHUNK) {
+        REMOVE(slab->with_room[class], chunk);
+        chunk->has_room = false;
+    }
     return object;
 }
 
@@ -109,6 +216,18 @@ void *slab_copy(struct slab *slab, struct slice bytes)
     return copy;
 }
 
+static void is_empty_now(struct slab *slab, struct slab_chunk *chunk, size_t class)
+{
+    REMOVE(slab->with_room[class], chunk);
+    slab->chunk_count[class]--;
+    if (slab->empty_count >= READY_MAX) {
+        cool_down(slab, chunk);
+        return;
+    }
+    PUSH(slab->empty, chunk);
+    slab->empty_count++;
+}
+
 void slab_give(struct slab *slab, void *object, size_t size)
 {
     if (object == NULL)
@@ -117,7 +236,15 @@ void slab_give(struct slab *slab, void *object, size_t size)
         free(object);
         return;
     }
+    size_t class = class_of(size);
     struct slab_object *given = object;
-    given->next = slab->free[class_of(size)];
-    slab->free[class_of(size)] = given;
+    struct slab_chunk *chunk = (struct slab_chunk *)(void *)((char *)object - (uintptr_t)object % CHUNK);
+    given->next = chunk->free;
+    chunk->free = given;
+    if (!chunk->has_room) {
+        PUSH(slab->with_room[class], chunk);
+        chunk->has_room = true;
+    }
+    if (--chunk->used == 0)
+        is_empty_now(slab, chunk, class);
 }

@@ -127,7 +127,7 @@ struct request_arrival {
     X(REQUEST_CANCEL_MATCHED, "cancel-matched")     /* answered 200; branches of an INVITE are being cancelled */     \
     X(REQUEST_CANCEL_UNMATCHED, "cancel-unmatched") /* forward it statelessly where policy allows, else 481 */        \
     X(REQUEST_REFUSED, "refused") /* no memory: 503, statelessly; a CANCEL works all the same */                     \
-    X(REQUEST_CROWDED, "crowded") /* max_servers is reached, in a dialog, or but for an eighth: 503, statelessly */   \
+    X(REQUEST_CROWDED, "crowded") /* max_servers, outside of dialogs all but an eighth of it: 503, statelessly */    \
     X(REQUEST_UNREADABLE, "unreadable")             /* From, Call-ID, CSeq or Via is missing: 400, statelessly */
 
 enum request_outcome {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* base_slab.c - objects of a slab are aligned, apart from each other, and used again; what is refused harms nothing.
+/* base_slab.c - objects of a slab are aligned, apart from each other, used again, and go back to the system
+ * after a peak; what is refused harms nothing.
  * Linked with --wrap for aligned_alloc. Under the address sanitizer each object is malloc's, and only what holds for
  * both is asserted.
  */
 #include "base/attributes.h"
+#include "base/integer.h"
 #include "base/slab.h"
 
 #include <setjmp.h>
@@ -13,7 +15,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static bool is_refusing;
 static unsigned pieces;
@@ -92,6 +96,62 @@ static void memory_is_used_again(void **state)
     assert_int_equal(slab.total, 0);
 }
 
+static size_t resident_kib(void)
+{
+    char text[128];
+    uint64_t pages;
+    FILE *file = fopen("/proc/self/statm", "r");
+    assert_non_null(file);
+    struct slice line = slice_of(text, fread(text, 1, sizeof(text), file));
+    fclose(file);
+    struct slice second = slice_from(line, slice_find(line, ' ', 0) + 1);
+    assert_int_equal(integer_parse(slice_first(second, slice_find(second, ' ', 0)), UINT64_MAX, &pages), 0);
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE) / 1024;
+}
+
+/* A peak of one class leaves nothing, even when a few objects stay; what stays is untouched. */
+static void a_peak_goes_back(void **state)
+{
+    (void)state;
+    enum { COUNT = 100000, SIZE = 700, EACH = 2000 };
+    uint8_t **objects = malloc(COUNT * sizeof(*objects));
+    assert_non_null(objects);
+    memset(objects, 0, COUNT * sizeof(*objects));
+    struct slab slab;
+    slab_init(&slab);
+    size_t before = resident_kib();
+    for (size_t i = 0; i < COUNT; i++) {
+        objects[i] = slab_take(&slab, SIZE);
+        assert_non_null(objects[i]);
+        memset(objects[i], (uint8_t)i, SIZE);
+    }
+    bool is_ours = slab.total > 0; /* else the address sanitizer's, which keeps what is freed */
+    size_t peak = resident_kib();
+    assert_true(peak - before > 60000);
+    for (size_t i = 0; i < COUNT; i++)
+        if (i % EACH != 0)
+            slab_give(&slab, objects[i], SIZE);
+    /* 50 are left, in 50 chunks of 64 KiB; 16 more are ready. */
+    if (is_ours)
+        assert_true(resident_kib() < before + 8000);
+    for (size_t i = 0; i < COUNT; i += EACH) {
+        assert_true(is_filled(objects[i], SIZE, (uint8_t)i));
+        slab_give(&slab, objects[i], SIZE);
+    }
+    assert_true(slab.total <= 16 * 1024 * 1024);
+    for (size_t i = 0; i < COUNT; i++) {
+        objects[i] = slab_take(&slab, SIZE);
+        assert_non_null(objects[i]);
+        memset(objects[i], (uint8_t)i, SIZE);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_true(is_filled(objects[i], SIZE, (uint8_t)i));
+        slab_give(&slab, objects[i], SIZE);
+    }
+    slab_fini(&slab);
+    free(objects);
+}
+
 static void without_memory_there_is_nothing(void **state)
 {
     (void)state;
@@ -131,7 +191,7 @@ static void plain_memory_works_alike(void **state)
     slab_give(&slab, objects[2], SLAB_OBJECT_MAX + 1);
     slab_give(NULL, objects[3], 0);
     slab_fini(&slab);
-    struct slab none = { .pieces = NULL };
+    struct slab none = { .total = 0 };
     slab_fini(&none);
 }
 
@@ -140,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_do_not_touch),
         cmocka_unit_test(memory_is_used_again),
+        cmocka_unit_test(a_peak_goes_back),
         cmocka_unit_test(without_memory_there_is_nothing),
         cmocka_unit_test(plain_memory_works_alike),
     };

@@ -29,6 +29,7 @@ limits {
 }
 timers {
     t1 = 5000
+    t2 = 8000
 }
 listener "inside-tcp" {
     transport = "tcp"

@@ -43,7 +43,7 @@ sub request_differences ($before, $behind, %options) {
     $start =~ s/ \S+ / $options{uri} / if defined $options{uri};
     push @differences, "start line: $seen_start" if $seen_start ne $start;
     push @differences, 'the body is another' if $seen_body ne $body;
-    my @expected = expected_lines($lines, \%options, length $body);
+    my @expected = expected_lines($start, $lines, \%options, length $body);
     my @rest = without_own_lines($seen, \%options, \@differences);
     if ($options{route}) {
         my @route = map { s/\A[^:]*:\s*//sr } grep { name_of($_) eq 'route' } @rest;
@@ -53,8 +53,8 @@ sub request_differences ($before, $behind, %options) {
     return @differences, line_differences(\@expected, \@rest);
 }
 
-sub expected_lines ($lines, $options, $body_length) {
-    my ($has_via, $has_max_forwards, $has_length);
+sub expected_lines ($start, $lines, $options, $body_length) {
+    my ($has_via, $has_max_forwards, $has_max_breadth, $has_length);
     my @expected;
     for my $line (@$lines) {
         my $name = name_of($line);
@@ -63,10 +63,12 @@ sub expected_lines ($lines, $options, $body_length) {
         $copy = marked_via($line, @$options{qw(source port)})
             if $name eq 'via' && !$has_via++ && defined $options->{source};
         $copy =~ s/(:\s*)(\d+)/$1 . ($2 - 1)/e if $name eq 'max-forwards' && !$has_max_forwards++;
-        $has_length = 1 if $name eq 'content-length';
+        $has_max_breadth = 1 if $name eq 'max-breadth';
+        $has_length      = 1 if $name eq 'content-length';
         push @expected, $copy;
     }
     push @expected, 'Max-Forwards: 70' if !$has_max_forwards;
+    push @expected, 'Max-Breadth: 60'  if !$has_max_breadth && $start !~ /\AACK /;    # RFC 5393 5.3.3
     push @expected, "Content-Length: $body_length" if !$has_length && $options->{length};
     return @expected;
 }
@@ -81,7 +83,7 @@ sub without_own_lines ($lines, $options, $differences) {
                 if $line !~ m{\AVia: SIP/2\.0/(?:UDP|TCP|TLS) [\w.-]+:\d+;branch=z9hG4bK[^;,\s]+(?:;rport)?\z};
             next;
         }
-        if ($line =~ /\ARecord-Route: <sips?:[\w.-]+:\d+[^<>,]*;lr>\z/) {
+        if ($line =~ /\ARecord-Route: <sips?:[\w.-]+(?::\d+)?[^<>,]*;lr>\z/) {
             $record_routes++;
             next;
         }
@@ -93,11 +95,11 @@ sub without_own_lines ($lines, $options, $differences) {
     return @rest;
 }
 
-# The relay's own lines stand anywhere, so Max-Forwards and Content-Length of its own count at any place.
+# The relay's own lines stand anywhere, so Max-Forwards, Max-Breadth and Content-Length of its own count at any place.
 sub line_differences ($expected, $seen) {
     my @expected = @$expected;
     my @seen = @$seen;
-    for my $own ('Max-Forwards: 70', grep { /\AContent-Length: \d+\z/ } @expected) {
+    for my $own ('Max-Forwards: 70', 'Max-Breadth: 60', grep { /\AContent-Length: \d+\z/ } @expected) {
         next if (grep { $_ eq $own } @expected) != 1 || (grep { $_ eq $own } @seen) != 1;
         @$_ = grep { $_ ne $own } @$_ for \@expected, \@seen;
     }

@@ -207,6 +207,18 @@ void response_context_answered(struct response_context *context, unsigned status
     response_context_mark(context);
 }
 
+/* Who was asked last and has not answered, for the record; NULL: nobody was asked. */
+static struct branch *silent_branch(const struct response_context *context)
+{
+    struct branch *silent = NULL;
+    list_for_each(node, &context->branches) {
+        struct branch *branch = CONTAINER_OF(node, struct branch, link);
+        if (branch->tries > 0 && branch->final == 0)
+            silent = branch;
+    }
+    return silent;
+}
+
 void response_context_give_up(struct response_context *context, enum reason reason)
 {
     struct server_transaction *server = context->server;
@@ -215,5 +227,5 @@ void response_context_give_up(struct response_context *context, enum reason reas
         context->server = NULL;
         transaction_event(context->layer, &server->base, EVENT_USER_DROP, &(struct event_input){ 0 });
     }
-    response_context_answered(context, 0, reason, NULL);
+    response_context_answered(context, 0, reason, reason == REASON_TIMEOUT ? silent_branch(context) : NULL);
 }

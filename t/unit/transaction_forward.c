@@ -154,7 +154,7 @@ static void test_other(void **state)
     edge_respond(&to, 100, NULL, NULL);
     edge_respond(&to, 183, "x", NULL);
     edge_respond(&to, 408, "x", NULL);
-    edge_expect(&edge, "[0] exhausted 0 timeout\n[0] answered 0 timeout -\n");
+    edge_expect(&edge, "[0] exhausted 0 timeout\n[0] answered 0 timeout a\n");
     assert_int_equal(transaction_layer_counts(edge.layer).servers, 0);
     edge_stop(&edge);
 }
@@ -170,7 +170,7 @@ static void test_other_runs_out(void **state)
     edge_pass(&edge, 31000);
     assert_int_equal(edge_place(&to), 0);
     edge_pass(&edge, 1000);
-    edge_expect(&edge, "[3500] U 100\n[31000] a.1 MESSAGE\n[32000] answered 0 timeout -\n");
+    edge_expect(&edge, "[3500] U 100\n[31000] a.1 MESSAGE\n[32000] answered 0 timeout a\n");
     assert_int_equal(edge_respond(&to, 200, "x", NULL), RESPONSE_UNMATCHED);
     assert_int_equal(transaction_layer_counts(edge.layer).clients, 0);
     assert_int_equal(transaction_layer_counts(edge.layer).contexts, 0);

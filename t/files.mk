@@ -17,7 +17,10 @@ PROVEFLAGS = -j$(TEST_JOBS) --directives --rules='seq=**t/6*' --rules='par=**'
 TEST_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)'
 
 PROGRAM_TESTS = $(filter $(addprefix t/,$(subst *,%,$(ONLY))),$(check_PROGRAMS))
-SCRIPT_TESTS = $(filter-out $(addprefix $(srcdir)/,$(check_PROGRAMS)),$(wildcard $(ONLY:%=$(srcdir)/t/%.t)))
+# Those that take long run when they are asked for: make check ONLY='9*'.
+LONG_TESTS = $(if $(filter 9%,$(ONLY)),,$(wildcard $(srcdir)/t/9*.t))
+SCRIPT_TESTS = $(filter-out $(addprefix $(srcdir)/,$(check_PROGRAMS)) $(LONG_TESTS),\
+    $(wildcard $(ONLY:%=$(srcdir)/t/%.t)))
 # The tests whose numbers begin with one of those: $(call numbered,4 50)
 numbered = $(filter $(foreach number,$(1),t/$(number)% $(srcdir)/t/$(number)%),$(check_PROGRAMS) $(SCRIPT_TESTS))
 # What tells something about memory: all that runs our code. Left out are the rules of the tree, SQL by itself, and

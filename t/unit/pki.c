@@ -226,8 +226,10 @@ static char *take_text(BIO *bio)
 {
     char *bytes = NULL;
     long length = BIO_get_mem_data(bio, &bytes);
-    char *text = strndup(bytes, (size_t)length);
+    char *text = malloc((size_t)length + 1);
     NEED(text != NULL);
+    memcpy(text, bytes, (size_t)length);
+    text[length] = '\0';
     BIO_free(bio);
     return text;
 }

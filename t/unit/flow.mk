@@ -30,3 +30,7 @@ t_487_flow_upgrades_what_proves_itself_now_t_SOURCES = t/unit/flow_upgrade.c $(F
 t_487_flow_upgrades_what_proves_itself_now_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
 t_487_flow_upgrades_what_proves_itself_now_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=tls_session_facts
 t_487_flow_upgrades_what_proves_itself_now_t_LDADD = $(EDGE_TEST_LIBS)
+check_PROGRAMS += t/489-flow-keeps-apart-what-must-not-meet.t
+t_489_flow_keeps_apart_what_must_not_meet_t_SOURCES = t/unit/flow_apart.c $(FLOW_BENCH)
+t_489_flow_keeps_apart_what_must_not_meet_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
+t_489_flow_keeps_apart_what_must_not_meet_t_LDADD = $(EDGE_TEST_LIBS)

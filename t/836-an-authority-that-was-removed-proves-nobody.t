@@ -1,0 +1,59 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+# INV-38: a caller whose authority the policy has ceased to trust is nobody on the connection that it has from before:
+# peer rows that go by a proof name the anchors. Another change of policy does not touch it.
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Trelay::Edge;
+use Trelay::Loopback qw(own_address);
+use Trelay::SIP qw(request response);
+
+my $edge  = Trelay::Edge->start;
+my $old   = $edge->pki->authority('old');
+my $new   = $edge->pki->authority('new');
+my $us    = $old->leaf('us', dns => ['atlanta.example']);
+my $there = own_address(3);
+my $phone = $edge->phone->host . ':' . $edge->phone->port;
+$edge->apply($edge->trust_sql('fed', $old)
+        . $edge->certificate_sql('us', $us)
+        . "INSERT INTO trelay.server_profile (name, client_auth, trust_set) VALUES ('edge', 'require', 'fed');"
+        . "INSERT INTO trelay.server_profile_certificate (server_profile, certificate) VALUES ('edge', 'us');"
+        . "INSERT INTO trelay.peer (name, trust_set, san, action) VALUES ('biloxi', 'fed', 'biloxi.example', 'accept');"
+        . "INSERT INTO trelay.route (name, domain, next_hop) VALUES ('phone', 'atlanta.example', 'sip:$phone;transport=udp')");
+
+my $caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
+    tls => { certificate => $old->leaf('biloxi', uri => ['sip:biloxi.example']) });
+
+# The next message that the phone receives within a moment.
+sub heard ($seconds) { return $edge->phone->receive($seconds) }
+
+sub final () {
+    while (my $reply = $caller->receive) {
+        return $reply->status if $reply->status >= 200;
+    }
+    return undef;
+}
+
+sub is_served ($what) {
+    $caller->send(request('MESSAGE', 'sip:alice@atlanta.example', via => $caller->via));
+    my $request = heard(10);
+    is($request && $request->method, 'MESSAGE', "$what: the phone hears it") or return;
+    $edge->phone->reply($request, response($request, 200, 'OK'));
+    is(final(), 200, "$what: and its answer comes back");
+    return;
+}
+
+is_served('while its authority is trusted');
+$edge->apply("INSERT INTO trelay.trust_set (name) VALUES ('other')");
+is_served('after another change');
+
+$edge->apply("UPDATE trelay.trust_anchor SET path = '" . $new->certificate . "' WHERE trust_set = 'fed'");
+$caller->send(request('MESSAGE', 'sip:alice@atlanta.example', via => $caller->via));
+is(final(), 403, 'after its authority was replaced it is refused');
+is(heard(1), undef, 'and the phone hears nothing');
+
+$edge->stop;
+done_testing;

@@ -123,8 +123,8 @@ static bool take_field(struct slice *rest, uint8_t tag, struct slice *value_r)
     }
     if (length > rest->length)
         return false;
-    *value_r = slice_first(*rest, length);
-    *rest = slice_from(*rest, length);
+    *value_r = slice_of(rest->data, length);
+    *rest = slice_of(rest->data + length, rest->length - length);
     return true;
 }
 

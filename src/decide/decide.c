@@ -142,8 +142,11 @@ static bool refuse_incomplete(const struct question *question, struct decision_r
     if (question->key->length == 0 || key->role != ROLE_OUT || key->destination.port == 0 ||
         address_is_unspecified(&key->destination.address) || (!is_plain && key->transport != TRANSPORT_TLS))
         return reject(result_r, REASON_POLICY_UNUSABLE);
-    if (is_plain)
-        return key->level != LEVEL_NONE ? reject(result_r, REASON_PLAIN_TRANSPORT) : false;
+    if (is_plain) {
+        if (key->level == LEVEL_NONE)
+            return false;
+        return reject(result_r, REASON_PLAIN_TRANSPORT);
+    }
     if (key->level < LEVEL_ENCRYPT || key->level >= LEVEL_COUNT || key->tls_min == TLS_VERSION_UNSET ||
         key->tls_max < key->tls_min)
         return reject(result_r, REASON_POLICY_UNUSABLE);
@@ -158,13 +161,16 @@ static bool refuse_incomplete(const struct question *question, struct decision_r
 static bool refuse_own_expired(const struct question *question, struct decision_result *result_r)
 {
     const struct policy_credential *credential = question->requirement->terms.credential;
-    return credential != NULL && credential->not_after <= question->now &&
-        reject(result_r, REASON_UNKNOWN_CERTIFICATE);
+    if (credential == NULL || credential->not_after > question->now)
+        return false;
+    return reject(result_r, REASON_UNKNOWN_CERTIFICATE);
 }
 
 static bool send_datagram(const struct question *question, struct decision_result *result_r)
 {
-    return question->requirement->key.transport == TRANSPORT_UDP && choose(result_r, DECISION_DATAGRAM, NULL);
+    if (question->requirement->key.transport != TRANSPORT_UDP)
+        return false;
+    return choose(result_r, DECISION_DATAGRAM, NULL);
 }
 
 static bool reuse(const struct question *question, struct decision_result *result_r)
@@ -179,7 +185,9 @@ static bool reuse(const struct question *question, struct decision_result *resul
         if (decide_may_send(question->requirement, question->key, connection, question->now) == REASON_NONE)
             best = connection;
     }
-    return best != NULL && choose(result_r, DECISION_REUSE, best);
+    if (best == NULL)
+        return false;
+    return choose(result_r, DECISION_REUSE, best);
 }
 
 static bool is_joinable(const struct question *question, const struct connection_view *connection)
@@ -237,8 +245,8 @@ static bool upgrade(const struct question *question, struct decision_result *res
     const struct requirement *requirement = question->requirement;
     const struct connection_view *candidate = NULL;
     result_r->upgrade = UPGRADE_NOT_WANTED;
-    if (!requirement->terms.may_upgrade || !requirement->terms.may_reuse || requirement->key.level < LEVEL_CHAIN ||
-        requirement->key.transport != TRANSPORT_TLS)
+    /* A level from chain on is over TLS, or refused above. */
+    if (!requirement->terms.may_upgrade || !requirement->terms.may_reuse || requirement->key.level < LEVEL_CHAIN)
         return false;
     result_r->upgrade = UPGRADE_NO_CANDIDATE;
     for (size_t i = 0; i < question->pool->unverified_count; i++) {
@@ -246,36 +254,42 @@ static bool upgrade(const struct question *question, struct decision_result *res
         if (obstacle <= result_r->upgrade)
             continue;
         result_r->upgrade = obstacle;
-        candidate = &question->pool->unverified[i];
+        if (obstacle >= UPGRADE_NOT_SUPPORTED)
+            candidate = &question->pool->unverified[i];
     }
-    if (result_r->upgrade < UPGRADE_NOT_SUPPORTED || candidate == NULL)
+    if (candidate == NULL)
         return false;
     result_r->upgrade_candidate = candidate->handle;
-    return result_r->upgrade == UPGRADE_POSSIBLE && choose(result_r, DECISION_UPGRADE, candidate);
+    if (result_r->upgrade != UPGRADE_POSSIBLE)
+        return false;
+    return choose(result_r, DECISION_UPGRADE, candidate);
 }
 
-static bool open_or_reject(const struct question *question, struct decision_result *result_r)
+/* When nothing else was decided. */
+static void open_or_reject(const struct question *question, struct decision_result *result_r)
 {
     if (!question->requirement->terms.may_connect)
-        return reject(result_r, REASON_NO_CONNECTION);
-    if (question->pool->backoff_until > question->now)
-        return reject(result_r, REASON_BACKOFF);
-    if (!question->pool->has_room)
-        return reject(result_r, REASON_LIMIT);
-    return choose(result_r, DECISION_OPEN, NULL);
+        (void)reject(result_r, REASON_NO_CONNECTION);
+    else if (question->pool->backoff_until > question->now)
+        (void)reject(result_r, REASON_BACKOFF);
+    else if (!question->pool->has_room)
+        (void)reject(result_r, REASON_LIMIT);
+    else
+        (void)choose(result_r, DECISION_OPEN, NULL);
 }
 
 struct decision_result decide(const struct requirement *requirement, const struct connection_key *key,
     const struct pool_view *pool, const struct capabilities *capabilities, int64_t now)
 {
-    static const decide_step_fn steps[] = { refuse_incomplete, refuse_own_expired, send_datagram, reuse, join, upgrade,
-        open_or_reject };
+    static const decide_step_fn steps[] = { refuse_incomplete, refuse_own_expired, send_datagram, reuse, join,
+        upgrade };
     const struct question question = { .requirement = requirement, .key = key, .pool = pool,
         .capabilities = capabilities, .now = now };
     struct decision_result result = { .decision = DECISION_UNSET, .upgrade = UPGRADE_NOT_REACHED };
     for (size_t i = 0; i < ARRAY_SIZE(steps); i++)
         if (steps[i](&question, &result))
-            break;
+            return result;
+    open_or_reject(&question, &result);
     return result;
 }
 

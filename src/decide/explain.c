@@ -65,10 +65,8 @@ void explain_refusal(enum reason reason, const struct why *why, struct buffer *o
 /* The printers separate words from what the buffer holds, so each prints into one of its own. */
 static void append_line(struct buffer *line, const char *word, struct buffer *out)
 {
-    buffer_append_format(out, "%s: ", word);
-    buffer_append_slice(out, buffer_slice(line));
-    buffer_append_byte(out, '\n');
-    out->has_failed = out->has_failed || line->has_failed;
+    buffer_append_format(out, "%s: %.*s\n", word, (int)line->length, line->data);
+    out->has_failed |= line->has_failed;
     buffer_clear(line);
 }
 

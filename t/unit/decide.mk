@@ -32,3 +32,8 @@ check_PROGRAMS += t/155-decide-every-flag-with-every-row.t
 t_155_decide_every_flag_with_every_row_t_SOURCES = t/unit/decide_flags.c $(DECIDE_FIXTURE)
 t_155_decide_every_flag_with_every_row_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_155_decide_every_flag_with_every_row_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/156-decide-odd-input.t
+t_156_decide_odd_input_t_SOURCES = t/unit/decide_odd.c $(DECIDE_FIXTURE)
+t_156_decide_odd_input_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_156_decide_odd_input_t_LDADD = $(PURE_TEST_LIBS)

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/siphash.h"
 #include "policy/name.h"
+#include "relay/intake.h"
 #include "relay/proxy_rules.h"
 #include "relay/worker.h"
 #include "sip/compose.h"
@@ -162,39 +163,17 @@ static bool is_policy_stale(const struct exchange *exchange)
     return policy_snapshot_generation(exchange->snapshot) == 0 || (max_stale > 0 && age > max_stale);
 }
 
-/* RFC 3261 16.3, and the age of the policy. */
-static bool check(struct exchange *exchange)
+/* False: nothing is forwarded now, whatever it is; it was answered. */
+static bool may_forward(struct exchange *exchange)
 {
-    struct worker *worker = exchange->worker;
-    if (worker->is_draining) {
-        refuse(exchange, 503, REASON_SHUTDOWN, NULL, SLICE_ABSENT);
-        return false;
-    }
-    if (is_policy_stale(exchange)) {
-        refuse(exchange, 503, REASON_POLICY_STALE, NULL, SLICE_ABSENT);
-        return false;
-    }
-    struct buffer lines = BUFFER_EMPTY;
-    struct proxy_rules rules = proxy_rules_of(exchange->request, &lines);
-    exchange->max_breadth = rules.max_breadth;
-    if (rules.status != 0)
-        refuse(exchange, rules.status, rules.status == 400 ? REASON_BAD_REQUEST : REASON_NONE, rules.detail,
-            buffer_slice(&lines));
-    buffer_free(&lines);
-    return rules.status == 0;
-}
-
-/* A SIPS request has come by TLS and leaves by TLS (RFC 5630 5.3, RFC 3261 26.2.2); REASON_NONE for any other. */
-static enum reason check_sips(const struct exchange *exchange, const char **detail_r)
-{
-    const struct sip_uri *uri = sip_message_uri(exchange->request);
-    if (uri == NULL || uri->scheme != SIP_URI_SIPS)
-        return REASON_NONE;
-    bool is_datagram = uri->transport == SIP_TRANSPORT_UDP;
-    *detail_r = is_datagram ? "there is no SIPS over UDP" : "a SIPS request has to come by TLS";
-    if (is_datagram)
-        return REASON_BAD_REQUEST;
-    return exchange->upstream.transport != TRANSPORT_TLS ? REASON_SIPS_NOT_ALLOWED : REASON_NONE;
+    enum reason reason = REASON_NONE;
+    if (exchange->worker->is_draining)
+        reason = REASON_SHUTDOWN;
+    else if (is_policy_stale(exchange))
+        reason = REASON_POLICY_STALE;
+    if (reason != REASON_NONE)
+        refuse(exchange, 503, reason, NULL, SLICE_ABSENT);
+    return reason == REASON_NONE;
 }
 
 static bool is_trusted(const struct worker *worker, const struct endpoint *source)
@@ -246,9 +225,12 @@ static struct relay_step *step_new(struct exchange *exchange, const struct routi
     return step;
 }
 
-/* Moves what routing composed into the exchange, where it outlives the call. */
-static void keep_routing(struct exchange *exchange, struct routing *routing)
+/* Moves what intake composed into the exchange, where it outlives the call. */
+static void keep_intake(struct exchange *exchange, struct intake *intake)
 {
+    struct routing *routing = &intake->routing;
+    exchange->max_breadth = intake->max_breadth;
+    exchange->loop_hash = intake->loop_hash;
     exchange->edits = routing->edits;
     exchange->text = routing->text;
     exchange->pushes = routing->pushes;
@@ -281,40 +263,30 @@ static void start(struct exchange *exchange, const struct routing *routing)
     refuse(exchange, 503, REASON_NO_MEMORY, NULL, SLICE_ABSENT);
 }
 
-/* RFC 5393 4.2: the next one would do as this one does, and so on. */
-static bool has_looped(struct exchange *exchange, const struct routing *routing)
+static void take_in(struct exchange *exchange, struct intake *intake, struct why *why)
 {
-    const struct relay *relay = exchange->worker->relay;
-    exchange->loop_hash = proxy_rules_loop_hash(exchange->request, routing, exchange->peer->name,
-        policy_snapshot_generation(exchange->snapshot), relay->hash_seed);
-    return proxy_rules_have_looped(exchange->request, &relay->secret, exchange->loop_hash);
+    const struct worker *worker = exchange->worker;
+    const struct relay *relay = worker->relay;
+    struct intake_terms terms = { .settings = relay->settings, .snapshot = exchange->snapshot,
+        .secret = &relay->secret, .hash_seed = relay->hash_seed,
+        .source = { .peer = exchange->peer, .is_trusted = is_trusted(worker, &exchange->upstream.source) },
+        .came_by_tls = exchange->upstream.transport == TRANSPORT_TLS };
+    fill_domains(exchange);
+    intake_decide(exchange->request, &terms, intake, why);
 }
 
 static void route(struct exchange *exchange)
 {
-    struct worker *worker = exchange->worker;
     struct why why = WHY_NONE;
-    struct routing routing;
-    const char *detail = NULL;
-    enum reason reason = check_sips(exchange, &detail);
-    if (reason != REASON_NONE) {
-        refuse(exchange, reason_status(reason), reason, detail, SLICE_ABSENT);
-        return;
-    }
-    struct routing_source source = { .peer = exchange->peer,
-        .is_trusted = is_trusted(worker, &exchange->upstream.source) };
-    routing_decide(exchange->request, worker->relay->settings, exchange->snapshot, &source, &routing, &why);
-    fill_domains(exchange);
-    if (routing.status != 0) {
-        refuse(exchange, routing.status, routing.reason,
-            why.text[0] != '\0' ? why.text : routing.phrase_detail, SLICE_ABSENT);
-    } else if (has_looped(exchange, &routing)) {
-        refuse(exchange, 482, REASON_NONE, NULL, SLICE_ABSENT);
+    struct intake intake;
+    take_in(exchange, &intake, &why);
+    if (intake.status != 0) {
+        refuse(exchange, intake.status, intake.reason, intake.detail, buffer_slice(&intake.lines));
     } else {
-        keep_routing(exchange, &routing);
-        start(exchange, &routing);
+        keep_intake(exchange, &intake);
+        start(exchange, &intake.routing);
     }
-    routing_fini(&routing);
+    intake_fini(&intake);
 }
 
 void worker_new_request(struct worker *worker, const struct upstream *upstream, struct sip_message *request,
@@ -334,9 +306,24 @@ void worker_new_request(struct worker *worker, const struct upstream *upstream, 
     struct sip_defect defect;
     if (sip_validate_request(request, &defect) != 0)
         refuse(exchange, defect.status, REASON_BAD_REQUEST, defect.text, SLICE_ABSENT);
-    else if (admit(exchange) && check(exchange))
+    else if (admit(exchange) && may_forward(exchange))
         route(exchange);
     exchange_unref(exchange);
+}
+
+static void route_ack(struct exchange *exchange)
+{
+    struct intake intake;
+    take_in(exchange, &intake, NULL);
+    if (intake.status == 0 && intake.routing.target_count > 0) {
+        keep_intake(exchange, &intake);
+        struct relay_step *step = step_new(exchange, &intake.routing.targets[0]);
+        if (step != NULL) {
+            step->is_last = true;
+            t_relay_stateless(step);
+        }
+    }
+    intake_fini(&intake);
 }
 
 /* An ACK for a 2xx passes without a transaction; whatever stands against it, it is dropped, for an
@@ -345,32 +332,13 @@ void worker_forward_ack(struct worker *worker, const struct upstream *upstream, 
 {
     struct sip_defect defect;
     struct peer_facts facts;
-    struct routing routing;
-    uint32_t max_forwards;
-    bool is_out =
-        sip_message_max_forwards(ack, &max_forwards) == SIP_MAX_FORWARDS_VALUE && max_forwards == 0;
-    struct exchange *exchange = is_out || sip_validate_request(ack, &defect) != 0 ? NULL
-                                                                                  : exchange_new(worker, upstream, ack);
+    struct exchange *exchange = sip_validate_request(ack, &defect) != 0 ? NULL : exchange_new(worker, upstream, ack);
     if (exchange == NULL)
         return;
     fill_peer_facts(worker, upstream, &facts);
-    exchange->peer = policy_peer(exchange->snapshot, &facts);
-    const struct peer_rule *peer = exchange->peer;
-    const char *detail = NULL;
-    if (peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT && !is_policy_stale(exchange) &&
-        check_sips(exchange, &detail) == REASON_NONE) {
-        struct routing_source source = { .peer = peer, .is_trusted = is_trusted(worker, &upstream->source) };
-        routing_decide(ack, worker->relay->settings, exchange->snapshot, &source, &routing, NULL);
-        fill_domains(exchange);
-        if (routing.status == 0 && routing.target_count > 0) {
-            keep_routing(exchange, &routing);
-            struct relay_step *step = step_new(exchange, &routing.targets[0]);
-            if (step != NULL) {
-                step->is_last = true;
-                t_relay_stateless(step);
-            }
-        }
-        routing_fini(&routing);
-    }
+    const struct peer_rule *peer = policy_peer(exchange->snapshot, &facts);
+    exchange->peer = peer;
+    if (peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT && !is_policy_stale(exchange))
+        route_ack(exchange);
     exchange_unref(exchange);
 }

@@ -14,3 +14,10 @@ check_PROGRAMS += t/488-relay-proxy-rules.t
 t_488_relay_proxy_rules_t_SOURCES = t/unit/relay_rules.c t/unit/sip_support.h t/unit/sip_support.c $(POLICY_FIXTURE)
 t_488_relay_proxy_rules_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_488_relay_proxy_rules_t_LDADD = $(EDGE_TEST_LIBS)
+
+# Scenarios in files (t/data/scenario) on the pure core: a made-up clock and wires.
+check_PROGRAMS += t/200-scenarios-run-the-core.t
+t_200_scenarios_run_the_core_t_SOURCES = t/unit/scenario.c t/unit/scenario.h t/unit/scenario_file.c \
+    t/unit/scenario_relay.c t/unit/scenario_agent.c t/unit/scenario_match.c
+t_200_scenarios_run_the_core_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_200_scenarios_run_the_core_t_LDADD = $(EDGE_TEST_LIBS)

@@ -94,11 +94,11 @@ static bool undo_strict_upstream(struct work *work)
     return true;
 }
 
-/* Slices into the text are taken while it grows, so it must not move: at most twice the Request-URI goes into it, and
- * that may be the last Route, of any length. */
+/* Slices into the text are taken while it grows, so it must not move: at most three times the Request-URI goes into it,
+ * and that may be the last Route, of any length. */
 static bool reserve_text(struct work *work)
 {
-    return buffer_reserve(&work->routing->text, 2 * work->request_uri.text.length + 64) ||
+    return buffer_reserve(&work->routing->text, 3 * work->request_uri.text.length + 64) ||
         refuse(work, 503, REASON_NO_MEMORY, "out of memory");
 }
 
@@ -114,6 +114,26 @@ static bool strip_own_maddr(struct work *work)
     struct buffer *text = &work->routing->text;
     size_t start = text->length;
     sip_uri_append_without(text, uri, names, ARRAY_SIZE(names), true);
+    if (text->has_failed)
+        return refuse(work, 503, REASON_NO_MEMORY, "out of memory");
+    work->routing->edits.request_uri = slice_of(text->data + start, text->length - start);
+    return sip_uri_parse(work->routing->edits.request_uri, &work->request_uri) == 0 ||
+        refuse(work, 400, REASON_BAD_REQUEST, "the Request-URI cannot be read");
+}
+
+static bool is_fit_for_request(const struct sip_uri *uri)
+{
+    return !sip_uri_is_sip(uri) || (slice_is_absent(uri->method) && slice_is_absent(uri->headers));
+}
+
+/* 16.6(2): what has no place in a Request-URI goes. */
+static bool strip_what_does_not_fit(struct work *work)
+{
+    struct buffer *text = &work->routing->text;
+    size_t start = text->length;
+    if (is_fit_for_request(&work->request_uri))
+        return true;
+    sip_uri_append_request_uri(text, &work->request_uri);
     if (text->has_failed)
         return refuse(work, 503, REASON_NO_MEMORY, "out of memory");
     work->routing->edits.request_uri = slice_of(text->data + start, text->length - start);
@@ -199,6 +219,13 @@ static void follow_route(struct work *work, const struct sip_uri *next)
     work->routing->edits.route_append = slice_of(text->data + start, text->length - start);
     work->routing->edits.request_uri = next->text;
     work->routing->edits.route_remove_first++;
+    if (is_fit_for_request(next))
+        return;
+    struct buffer *uri = &work->routing->pushes; /* of rows, which are not asked */
+    sip_uri_append_request_uri(uri, next);
+    work->routing->edits.request_uri = buffer_slice(uri);
+    if (uri->has_failed)
+        (void)refuse(work, 503, REASON_NO_MEMORY, "out of memory");
 }
 
 static struct slice header_value(const void *arg, const char *name)
@@ -360,7 +387,7 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
     if (source->peer != NULL && source->peer->flags != NULL)
         work.flags = *source->peer->flags;
     if (!undo_strict_upstream(&work) || !reserve_text(&work) || !strip_own_maddr(&work) ||
-        !pop_own_routes(&work, &next, &has_next) || !take_header_flags(&work))
+        !strip_what_does_not_fit(&work) || !pop_own_routes(&work, &next, &has_next) || !take_header_flags(&work))
         return;
     if (has_next)
         follow_route(&work, &next);

@@ -117,7 +117,7 @@ subtest 'F01: SIPS goes on as SIPS, or not at all' => sub {
     is_refused("F01: to a next hop of SIP, $_", ask('INVITE', "sips:bob\@$_.example"), 480, 380) for qw(udp tcp bare);
     is_refused('F01: Route to SIP', ask('OPTIONS', 'sips:bob@good.biloxi.example',
         headers => [ [ Route => "<sip:$here:$port{udp};lr>" ] ]), 480, 380);
-    is_carried('F01: Route to SIP where policy sees to TLS', ask('OPTIONS', 'sips:bob@elsewhere.example',
+    is_carried('F01 B23: Route to SIP where policy sees to TLS', ask('OPTIONS', 'sips:bob@elsewhere.example',
         headers => [ [ Route => '<sip:good.biloxi.example;lr>' ] ]), 'sips:bob@elsewhere.example');
     is_carried('F01: a row of level none allows TLS', ask('OPTIONS', 'sips:bob@open.biloxi.example'),
         'sips:bob@open.biloxi.example');

@@ -106,7 +106,7 @@ static void test_classes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_matrix),
+        { "C07: each response against each other", test_matrix, NULL, NULL, NULL },
         cmocka_unit_test(test_classes),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -442,7 +442,7 @@ int main(void)
         cmocka_unit_test(test_worker_is_read_from_the_branch),
         cmocka_unit_test(test_placed_once),
         cmocka_unit_test(test_stale_handles_reach_nobody),
-        cmocka_unit_test(test_branches_are_unique),
+        { "B25: no branch is used twice", test_branches_are_unique, NULL, NULL, NULL },
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

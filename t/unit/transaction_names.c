@@ -177,7 +177,8 @@ int main(void)
         cmocka_unit_test(test_handles_in_numbers),
         cmocka_unit_test(test_branch_reads_back),
         cmocka_unit_test(test_altered_branch_is_not_ours),
-        cmocka_unit_test(test_branch_of_another_process_is_not_ours),
+        { "B25: a branch of another process is not ours", test_branch_of_another_process_is_not_ours, NULL, NULL,
+            NULL },
         cmocka_unit_test(test_case_does_not_matter),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

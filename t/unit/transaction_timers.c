@@ -292,10 +292,10 @@ static void test_wheel_against_a_list(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_durations),
+        { "D02 D06 D12: how long each timer runs", test_durations, NULL, NULL, NULL },
         cmocka_unit_test(test_time_of_100),
         cmocka_unit_test(test_timer_d_is_not_scaled_down),
-        cmocka_unit_test(test_settings_are_checked),
+        { "B27: Timer C is above three minutes, and no time is 0", test_settings_are_checked, NULL, NULL, NULL },
         cmocka_unit_test(test_short_t1_is_warned_of),
         cmocka_unit_test(test_wheel_fires_at_the_millisecond),
         cmocka_unit_test(test_wheel_past_deadlines_fire_next),

@@ -48,3 +48,10 @@ t_117_sip_memory_runs_out_t_LDADD = $(PURE_TEST_LIBS)
 t_118_sip_round_trips_t_SOURCES = t/unit/sip_round_trip.c $(SIP_TEST_SUPPORT)
 t_118_sip_round_trips_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_118_sip_round_trips_t_LDADD = $(PURE_TEST_LIBS)
+
+if HAVE_OSIP
+check_PROGRAMS += t/119-sip-agrees-with-another-parser.t
+t_119_sip_agrees_with_another_parser_t_SOURCES = t/unit/sip_differential.c $(SIP_TEST_SUPPORT)
+t_119_sip_agrees_with_another_parser_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(OSIP_CFLAGS)
+t_119_sip_agrees_with_another_parser_t_LDADD = $(PURE_TEST_LIBS) $(OSIP_LIBS)
+endif

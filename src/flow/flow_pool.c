@@ -365,11 +365,17 @@ void flow_pool_place(struct flow_pool *pool, struct placement *placement)
     flow_finish(placement, DECISION_REJECT, REASON_UNSUPPORTED_FEATURE, NULL);
 }
 
+bool flow_pool_carries(const struct flow_pool *pool, struct connection_handle handle)
+{
+    const struct flow *flow = flow_find(pool, handle);
+    return flow != NULL && (flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING);
+}
+
 int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, const struct connection_facts *facts,
     struct slice message)
 {
     struct flow *flow = flow_find(pool, handle);
-    if (flow == NULL || (flow->state != CONNECTION_READY && flow->state != CONNECTION_DRAINING))
+    if (!flow_pool_carries(pool, handle))
         return ERROR_NOT_FOUND;
     if (facts != NULL && facts != flow->facts)
         return ERROR_NOT_FOUND; /* it was upgraded: what belonged on it belongs nowhere now */

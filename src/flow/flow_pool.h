@@ -94,6 +94,9 @@ void flow_pool_accept(struct flow_pool *pool, int fd, const struct endpoint *pee
 int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, const struct connection_facts *facts,
     struct slice message) MUST_CHECK;
 
+/* Whether a response can still go there. */
+bool flow_pool_carries(const struct flow_pool *pool, struct connection_handle handle);
+
 /* ERROR_NOT_FOUND when there is none. Open requests of other connections are untouched. */
 int flow_pool_close(struct flow_pool *pool, struct connection_handle handle, enum reason reason) MUST_CHECK;
 

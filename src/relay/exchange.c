@@ -34,6 +34,18 @@ struct upstream *upstream_keep(struct worker *worker, const struct upstream *ups
     return kept;
 }
 
+void upstream_follow(struct upstream *kept, const struct upstream *now)
+{
+    struct connection_facts *old = kept->facts;
+    connection_facts_ref(now->facts);
+    if (now->facts != NULL)
+        connection_facts_begin(now->facts);
+    *kept = *now;
+    if (old != NULL)
+        connection_facts_end(old);
+    connection_facts_unref(old);
+}
+
 void upstream_let_go(struct worker *worker, struct upstream *kept)
 {
     if (kept->facts != NULL)

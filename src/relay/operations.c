@@ -9,16 +9,26 @@ static void send_response(void *arg, struct server_transaction *server, struct s
     bool is_sent = false;
     if (upstream != NULL)
         transmit_to_upstream(worker, upstream, bytes, &is_sent);
-    if (!is_sent)
-        server_transaction_send_failed(worker->layer, server_transaction_handle(server));
+    if (is_sent)
+        return;
+    const struct sip_message *request = server_transaction_request(server);
+    transmit_undeliverable(worker, "response", request != NULL ? sip_message_call_id(request) : SLICE_ABSENT,
+        upstream != NULL ? &upstream->source : NULL);
+    server_transaction_send_failed(worker->layer, server_transaction_handle(server));
 }
 
 static void send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
 {
-    (void)what;
+    struct worker *worker = arg;
     const struct hop *hop = client_transaction_user(client);
-    if (hop != NULL)
-        transmit_on_hop(arg, hop, bytes);
+    if (hop == NULL || transmit_on_hop(worker, hop, bytes))
+        return;
+    const struct branch *branch = branch_find(worker->layer, hop->branch); /* of an ACK it is over, and still there */
+    struct relay_step *step = branch != NULL ? branch_user(branch) : NULL;
+    if (step != NULL && t_relay_send_again(step, hop, bytes))
+        return;
+    transmit_undeliverable(worker, what == CLIENT_SEND_CANCEL ? "CANCEL" : "ACK",
+        step != NULL ? sip_message_call_id(step->exchange->request) : SLICE_ABSENT, &hop->target);
 }
 
 static void start_branch(void *arg, struct branch *branch)

@@ -119,6 +119,17 @@ static struct slice request_origin(const struct upstream *upstream, uint8_t out[
     return slice_of((const char *)out, 1 + DIGEST_SIZE);
 }
 
+/* Who asked has lost its connection and asks again on a new one: that is where the rest goes (RFC 6026 8.8). That it is
+ * the same peer the transaction's key says; another one meets another transaction. */
+static void follow_upstream(struct worker *worker, const struct server_transaction *server,
+    const struct upstream *upstream)
+{
+    struct upstream *kept = server_transaction_user(server);
+    bool is_stream = kept != NULL && kept->transport != TRANSPORT_UDP && upstream->transport == kept->transport;
+    if (is_stream && !flow_pool_carries(worker->pool, kept->handle))
+        upstream_follow(kept, upstream);
+}
+
 /* Strangers, whose 403 takes a transaction as well, may fill half of the room. */
 static bool is_stranger_too_many(struct worker *worker, const struct upstream *upstream)
 {
@@ -161,6 +172,8 @@ static void receive_request(struct worker *worker, struct upstream *upstream, st
         worker_reply_stateless(worker, upstream, message, 400, REASON_BAD_REQUEST, NULL);
         return;
     case REQUEST_REPEATED:
+        follow_upstream(worker, server, upstream);
+        return;
     case REQUEST_ACK_ABSORBED:
     case REQUEST_CANCEL_MATCHED:
     case REQUEST_OUTCOME_NONE:

@@ -371,6 +371,8 @@ void t_relay_placed(struct worker *worker, struct placement *placement)
         note_policy(renewed, placement->snapshot);
     enum reason reason = placement->reason;
     struct transaction_handle handle = placement->client;
+    if (reason != REASON_NONE && stateless == NULL && handle.generation == 0)
+        transmit_undeliverable(worker, "CANCEL or ACK", SLICE_ABSENT, &placement->requirement.key.destination);
     placement_free(placement);
     if (stateless != NULL && (reason == REASON_NONE || !t_relay_next_address(stateless, reason)))
         relay_step_free(stateless);
@@ -455,6 +457,7 @@ static struct hop *hop_new(struct relay_step *step)
     if (hop == NULL)
         return NULL;
     hop->worker = worker;
+    hop->branch = step->branch;
     hop->transport = step->target.transport;
     hop->target = step->target.endpoint;
     struct udp_port *port = hop->transport == TRANSPORT_UDP ? transmit_udp(worker, &hop->target) : NULL;
@@ -539,6 +542,29 @@ static enum reason send_stateless(struct relay_step *step)
         return REASON_CONNECT_FAILED;
     relay_step_free(step);
     return REASON_NONE;
+}
+
+/* A connection that is opened for it has to prove what the lost one had (INV-33), by the policy of the request; and by
+ * today's, or it is not sent. */
+bool t_relay_send_again(struct relay_step *step, const struct hop *hop, struct slice bytes)
+{
+    struct requirement requirement;
+    struct connection_key key;
+    if (hop->transport == TRANSPORT_UDP || hop->facts == NULL || build(step, &requirement) != REASON_NONE)
+        return false;
+    connection_key_encode(&requirement.key, step->exchange->worker->relay->hash_seed, &key);
+    if (key.hash != hop->facts->key_hash)
+        return false;
+    struct placement *placement = make_placement(step, &requirement, &key);
+    if (placement == NULL)
+        return false;
+    buffer_append_slice(&placement->message, bytes);
+    if (placement->message.has_failed) {
+        placement_free(placement);
+        return false;
+    }
+    place(step->exchange->worker, placement);
+    return true;
 }
 
 /* The record tells of this try, not of what an earlier address led to. */

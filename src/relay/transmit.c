@@ -80,11 +80,18 @@ void transmit_to_upstream(struct worker *worker, const struct upstream *upstream
         *is_sent_r = send_on_connection(worker, upstream->handle, NULL, bytes);
 }
 
-void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes)
+bool transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes)
 {
-    /* INV-33: what belongs to the hop of the request goes there or nowhere. */
-    if (hop->transport == TRANSPORT_UDP)
-        (void)transmit_datagram(worker, hop->udp, bytes, &hop->target);
-    else if (!send_on_connection(worker, hop->handle, hop->facts, bytes))
-        atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
+    if (hop->transport != TRANSPORT_UDP)
+        return send_on_connection(worker, hop->handle, hop->facts, bytes);
+    (void)transmit_datagram(worker, hop->udp, bytes, &hop->target);
+    return true;
+}
+
+void transmit_undeliverable(struct worker *worker, const char *what, struct slice call_id,
+    const struct endpoint *target)
+{
+    atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
+    log_event(&worker->scope, LOG_LEVEL_INFO, LOG_EVENT_MESSAGE_UNDELIVERABLE, LOG_STRING("what", what),
+        LOG_SLICE("call-id", call_id), LOG_ENDPOINT("target", target));
 }

@@ -39,6 +39,7 @@ static void hops_lost(struct worker *worker, struct connection_handle handle, en
     while ((hop = hop_table_find(&worker->hops, handle)) != NULL) {
         struct transaction_handle client = hop->client;
         hop_table_remove(&worker->hops, hop);
+        hop->handle = (struct connection_handle){ 0 };
         client_transaction_failed(worker->layer, client, reason);
     }
 }

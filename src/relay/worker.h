@@ -158,7 +158,7 @@ struct relay_step {
 struct hop {
     struct table_node by_connection;
     struct worker *worker;
-    struct transaction_handle client;
+    struct transaction_handle client, branch;
     enum transport transport;
     struct endpoint target;
     struct udp *udp;                   /* of datagrams */
@@ -172,6 +172,8 @@ struct exchange *exchange_new(struct worker *worker, const struct upstream *upst
 struct exchange *exchange_ref(struct exchange *exchange);
 /* A copy for the server transaction, with its reference of the facts; NULL when there is no memory. */
 struct upstream *upstream_keep(struct worker *worker, const struct upstream *upstream);
+/* The peer is there on another connection. */
+void upstream_follow(struct upstream *kept, const struct upstream *now);
 void upstream_let_go(struct worker *worker, struct upstream *kept);
 void exchange_unref(struct exchange *exchange);
 void relay_step_free(struct relay_step *step);
@@ -212,12 +214,19 @@ void t_relay_heard(struct relay_step *step);
 void t_relay_silent(struct relay_step *step);
 /* Outside a transaction: the ACK of a 2xx. Frees STEP when done. */
 void t_relay_stateless(struct relay_step *step);
+/* CANCEL or ACK, whose connection is gone: to the same address, under the same requirement (RFC 5923 8.1). False: it
+ * goes nowhere. */
+bool t_relay_send_again(struct relay_step *step, const struct hop *hop, struct slice bytes);
 /* The worker's part of placement->done(). */
 void t_relay_placed(struct worker *worker, struct placement *placement);
 
 /* transmit.c */
 void transmit_to_upstream(struct worker *worker, const struct upstream *upstream, struct slice bytes, bool *is_sent_r);
-void transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes);
+/* False: its connection is gone, or there is no memory. */
+bool transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes);
+/* WHAT went nowhere; TARGET may be NULL. */
+void transmit_undeliverable(struct worker *worker, const char *what, struct slice call_id,
+    const struct endpoint *target);
 /* The socket for a datagram to TARGET, and the listener that stands for it; NULL: there is none. */
 struct udp_port *transmit_udp(struct worker *worker, const struct endpoint *target);
 /* UDP may be NULL. False: it cannot be sent at all. */

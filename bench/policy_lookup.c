@@ -157,6 +157,8 @@ static void ask_decision(struct bench *bench, const char *domain)
     struct table_node *node = table_first(&bench->connections, key.hash);
     for (; node != NULL && pool.equal_count < VIEW_MAX; node = table_next(node)) {
         const struct connection *connection = CONTAINER_OF(node, struct connection, node);
+        connection_key_fetch_ahead(&connection->key, key.length);
+        verdict_fetch_ahead(&connection->verdict);
         views[pool.equal_count++] = (struct connection_view){ .handle = { .generation = 1 }, .state = CONNECTION_READY,
             .key = &connection->key, .verdict = &connection->verdict, .deadline = INT64_MAX,
             .is_full_handshake = true };

@@ -10,6 +10,11 @@
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
+/* The cache line at ADDRESS will be read soon: several such waits for main memory then pass at one time. Any address is
+ * allowed. */
+#define FETCH_AHEAD(address) __builtin_prefetch(address)
+enum { CACHE_LINE = 64 };
+
 /* For a MUST_CHECK result that changes nothing here; say why beside it. */
 static inline void ignore_result(int result)
 {

@@ -10,6 +10,7 @@
 #include "decide/requirement.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { CONNECTION_KEY_MAX = 1280 };
@@ -25,6 +26,13 @@ void connection_key_encode(const struct requirement_key *fields, uint64_t seed, 
 
 /* False for empty keys, too: they name nothing. */
 bool connection_key_equal(const struct connection_key *a, const struct connection_key *b);
+
+/* KEY is about to be compared with one of LENGTH bytes: several waits for main memory pass at one time. */
+static inline void connection_key_fetch_ahead(const struct connection_key *key, size_t length)
+{
+    for (size_t at = 0; at < length + offsetof(struct connection_key, bytes); at += CACHE_LINE)
+        FETCH_AHEAD((const char *)key + at);
+}
 
 /* The reverse; ERROR_SYNTAX for bytes that encode() cannot have made. */
 int connection_key_decode(const struct connection_key *key, struct requirement_key *fields_r) MUST_CHECK;

@@ -214,7 +214,8 @@ static enum reason set_sni(struct work *work)
     else if (work->row->sni != NULL)
         sni = work->row->sni;
     else if (work->key->expected_domain[0] != '\0')
-        sni = work->key->expected_domain;
+        return put(work->key->sni, sizeof(work->key->sni), work->key->expected_domain) ? REASON_NONE
+                                                                                        : REASON_POLICY_UNUSABLE;
     else if (work->row->expected_domain != NULL) /* also below level domain: what an upgrade would ask for */
         sni = work->row->expected_domain;
     else

@@ -214,8 +214,12 @@ static size_t find_equal(const struct flow_pool *pool, const struct connection_k
         const struct flow *flow = CONTAINER_OF(node, struct flow, by_key);
         bool is_probe = is_passed && is_pending(flow);
         *is_tried_r = *is_tried_r || is_probe;
-        if (!flow->is_exclusive && !is_probe)
-            views[count++] = view_of(flow);
+        if (flow->is_exclusive || is_probe)
+            continue;
+        connection_key_fetch_ahead(flow->key, key->length);
+        if (flow->facts != NULL)
+            verdict_fetch_ahead(&flow->facts->verdict);
+        views[count++] = view_of(flow);
     }
     return count;
 }

@@ -7,19 +7,26 @@
 
 enum { LABEL_MAX = 63, NAME_MAX_LENGTH = 253 };
 
-static bool is_name_byte(char c)
+/* The byte as a normal name has it, or 0: none has it. */
+#define LETTER(upper, lower) [upper] = lower, [lower] = lower
+static const char normal_form[256] = { LETTER('A', 'a'), LETTER('B', 'b'), LETTER('C', 'c'), LETTER('D', 'd'),
+    LETTER('E', 'e'), LETTER('F', 'f'), LETTER('G', 'g'), LETTER('H', 'h'), LETTER('I', 'i'), LETTER('J', 'j'),
+    LETTER('K', 'k'), LETTER('L', 'l'), LETTER('M', 'm'), LETTER('N', 'n'), LETTER('O', 'o'), LETTER('P', 'p'),
+    LETTER('Q', 'q'), LETTER('R', 'r'), LETTER('S', 's'), LETTER('T', 't'), LETTER('U', 'u'), LETTER('V', 'v'),
+    LETTER('W', 'w'), LETTER('X', 'x'), LETTER('Y', 'y'), LETTER('Z', 'z'), ['0'] = '0', ['1'] = '1', ['2'] = '2',
+    ['3'] = '3', ['4'] = '4', ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['-'] = '-',
+    ['_'] = '_', ['.'] = '.' };
+#undef LETTER
+
+static bool is_label(const char *label, size_t length)
 {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+    return length > 0 && length <= LABEL_MAX && label[0] != '-' && label[length - 1] != '-';
 }
 
 /* Digits alone in the last label, or 0x and hexadecimal digits: an address or a mistake for one, as resolvers that
  * understand "0x7f000001" make, and never a domain (RFC 3696 section 2). */
-static bool ends_in_number(struct slice name)
+static bool ends_in_number(struct slice label)
 {
-    size_t start = name.length;
-    while (start > 0 && name.data[start - 1] != '.')
-        start--;
-    struct slice label = slice_from(name, start);
     bool is_hexadecimal = label.length >= 2 && label.data[0] == '0' && label.data[1] == 'x';
     for (size_t i = is_hexadecimal ? 2 : 0; i < label.length; i++) {
         char c = label.data[i];
@@ -36,18 +43,16 @@ int name_normalise(struct slice text, char out[DOMAIN_NAME_SIZE])
     if (text.length == 0 || text.length > NAME_MAX_LENGTH)
         return ERROR_SYNTAX;
     char name[DOMAIN_NAME_SIZE];
-    size_t label = 0;
+    size_t label = 0; /* where the last one begins */
     for (size_t i = 0; i < text.length; i++) {
-        char c = ascii_lower(text.data[i]);
-        bool is_dot = c == '.';
-        if (is_dot ? label == 0 || name[i - 1] == '-' : !is_name_byte(c) || (label == 0 && c == '-'))
+        char c = normal_form[(unsigned char)text.data[i]];
+        if (c == '\0' || (c == '.' && !is_label(name + label, i - label)))
             return ERROR_SYNTAX;
-        label = is_dot ? 0 : label + 1;
-        if (label > LABEL_MAX)
-            return ERROR_SYNTAX;
+        if (c == '.')
+            label = i + 1;
         name[i] = c;
     }
-    if (label == 0 || name[text.length - 1] == '-' || ends_in_number(slice_of(name, text.length)))
+    if (!is_label(name + label, text.length - label) || ends_in_number(slice_of(name + label, text.length - label)))
         return ERROR_SYNTAX;
     memcpy(out, name, text.length);
     out[text.length] = '\0';

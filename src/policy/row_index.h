@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* row_index.h - rows of a snapshot found by what they match: a hash table of row numbers, 8 bytes a slot.
+/* row_index.h - rows of a snapshot found by what they match: a hash table of row numbers, 16 bytes a slot.
  * In:    numbers of rows, and a function that gives the key of a row. Out: the chain of rows of one key.
  * Never: takes the hash for the key: keys are compared in full (INV-2); allocates after row_index_init().
  */
@@ -30,6 +30,7 @@ typedef struct index_key (*row_key_fn)(const void *rows, uint32_t number, struct
 struct row_slot {
     uint32_t check; /* upper half of the hash */
     uint32_t first; /* row number, ROW_NONE: free */
+    const char *text; /* of its key, or NULL: only to be fetched along with the row */
 };
 
 struct row_index {

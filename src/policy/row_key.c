@@ -14,9 +14,18 @@ bool cut_wildcard(const char *pattern, struct slice *name_r)
     return is_wildcard;
 }
 
+/* Whoever finds the row goes on to read all of it. */
+static void fetch_row_ahead(const struct outbound_policy *row)
+{
+    for (size_t at = 0; at < sizeof(*row); at += CACHE_LINE)
+        FETCH_AHEAD((const char *)row + at);
+    FETCH_AHEAD((const char *)(row + 1) - 1);
+}
+
 struct index_key outbound_key(const void *rows, uint32_t number, struct index_scratch *scratch)
 {
     const struct outbound_policy *row = snapshot_outbound(rows, number);
+    fetch_row_ahead(row);
     if (row->match != MATCH_ADDRESS)
         return (struct index_key){ .kind = row->match, .a = text(row->match_name) };
     struct prefix prefix = prefix_of(&row->match_prefix.address, row->match_prefix.length);

@@ -6,6 +6,7 @@
 #ifndef TRELAY_POLICY_VERDICT_H
 #define TRELAY_POLICY_VERDICT_H
 
+#include "base/attributes.h"
 #include "policy/level.h"
 #include "policy/reason.h"
 
@@ -35,5 +36,14 @@ struct verdict {
     bool crl_checked, ocsp_checked;
     char detail[160];                     /* for people: expected and presented identity, depth, library text */
 };
+
+/* VERDICT is about to be held against a requirement: what decides (everything before DETAIL) is fetched at one time. */
+static inline void verdict_fetch_ahead(const struct verdict *verdict)
+{
+    FETCH_AHEAD(verdict);
+    FETCH_AHEAD(verdict->matched_name);
+    FETCH_AHEAD(verdict->trust_digest);
+    FETCH_AHEAD(&verdict->chain_not_after);
+}
 
 #endif

@@ -17,29 +17,26 @@ static inline bool is_name(const char *text, const char *name, size_t length)
 
 static enum sip_header_id from_compact_form(char letter)
 {
-    int lower = ascii_lower(letter);
-    switch (lower) {
-/* Names without a compact form fall on values no letter has. */
-#define X(id, name, compact)                      \
-    case (compact) != 0 ? (compact) : 256 + (id): \
-        return id;
-        SIP_HEADER_LIST(X)
+/* A name without a compact form is filed where no byte leads. */
+#define X(id, name, compact) [(compact) != 0 ? (compact) : BYTES + (id)] = id,
+    enum { BYTES = 256 };
+    static const uint8_t forms[BYTES + SIP_HEADER_COUNT] = { SIP_HEADER_LIST(X) };
 #undef X
-    default:
-        return SIP_HEADER_OTHER;
-    }
+    return (enum sip_header_id)forms[(uint8_t)ascii_lower(letter)];
 }
 
 enum sip_header_id sip_header_id(struct slice name)
 {
-/* The first condition is settled at compile time: true in every row of its group. */
-#define X(id, text, compact)                                                                   \
-    if (sizeof(text) - 1 == name.length && is_name(name.data, text, sizeof(text) - 1)) \
+#define X(id, text, compact)                                                                \
+    _Static_assert(sizeof(text) - 1 == GROUP_LENGTH, text " is in the group of its length"); \
+    if (is_name(name.data, text, GROUP_LENGTH))                                             \
         return id;
-#define GROUP(length)             \
-    case length:                  \
-        SIP_HEADERS_##length(X) \
-        break;
+#define GROUP(length)                       \
+    case length: {                          \
+        enum { GROUP_LENGTH = (length) };   \
+        SIP_HEADERS_##length(X)             \
+        break;                              \
+    }
     switch (name.length) {
     case 1:
         return from_compact_form(name.data[0]);

@@ -25,8 +25,8 @@ static bool find_crlf(struct slice bytes, size_t at, size_t *cr_r)
 /* No CR or LF but those of folds. */
 static bool is_whole(struct slice bytes, size_t at, size_t cr)
 {
-    size_t end;
-    return sip_line_find_folded_end(slice_first(bytes, cr + 2), at, &end) == SIP_DEFECT_NONE && end == cr;
+    size_t end; /* which is CR: the first one that no fold follows */
+    return sip_line_find_folded_end(slice_first(bytes, cr + 2), at, &end) == SIP_DEFECT_NONE;
 }
 
 static bool keep_line(struct sip_reading *reading, const struct sip_limits *limits, size_t at, size_t cr)

@@ -10,7 +10,8 @@ check_PROGRAMS += \
     t/115-sip-torture-messages.t \
     t/116-sip-splices-leave-the-rest-untouched.t \
     t/117-sip-memory-runs-out.t \
-    t/118-sip-round-trips.t
+    t/118-sip-round-trips.t \
+    t/120-sip-seldom-input.t
 
 t_110_sip_names_lead_to_codes_t_SOURCES = t/unit/sip_names.c $(SIP_TEST_SUPPORT)
 t_110_sip_names_lead_to_codes_t_CPPFLAGS = $(UNIT_CPPFLAGS)
@@ -48,6 +49,10 @@ t_117_sip_memory_runs_out_t_LDADD = $(PURE_TEST_LIBS)
 t_118_sip_round_trips_t_SOURCES = t/unit/sip_round_trip.c $(SIP_TEST_SUPPORT)
 t_118_sip_round_trips_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_118_sip_round_trips_t_LDADD = $(PURE_TEST_LIBS)
+
+t_120_sip_seldom_input_t_SOURCES = t/unit/sip_seldom.c $(SIP_TEST_SUPPORT)
+t_120_sip_seldom_input_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_120_sip_seldom_input_t_LDADD = $(PURE_TEST_LIBS)
 
 if HAVE_OSIP
 check_PROGRAMS += t/119-sip-agrees-with-another-parser.t

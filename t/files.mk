@@ -6,6 +6,7 @@
 #   make asan ubsan            every test that runs our code in a build folder of its own with that sanitizer
 #   make tsan                  likewise those in which there is more than one thread, the daemon's among them
 #   make coverage              the same tests built for gcov; prints the coverage of each directory
+#   make mutants               are the seeded bugs of t/mutants found? Minutes; in a copy of the tree
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(srcdir)/t/unit
 PURE_TEST_LIBS = libpure.a $(CMOCKA_LIBS)
 EDGE_TEST_LIBS = $(EDGE_LIBS) $(CMOCKA_LIBS)
@@ -32,7 +33,7 @@ THREADED_TESTS = $(filter-out $(call numbered,320 431 432 440),$(call numbered,3
 TLS_TESTS = $(call numbered,4 5 6 81)
 
 .PHONY: check-programs check-unit check-house check-tls check-running check-threaded \
-    programs-tls programs-running programs-threaded lint asan ubsan tsan coverage
+    programs-tls programs-running programs-threaded lint asan ubsan tsan coverage mutants
 check-local:
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(PROGRAM_TESTS) $(SCRIPT_TESTS))
 
@@ -93,4 +94,7 @@ comma = ,
 coverage:
 	test ! -d build-coverage || find build-coverage -name '*.gcda' -exec rm -f {} +
 	$(call build_and_check,build-coverage,--enable-coverage CFLAGS='-Og -g',running)
-	@$(srcdir)/scripts/coverage build-coverage
+	@$(srcdir)/scripts/coverage --at-least decide=100 build-coverage
+
+mutants:
+	@$(srcdir)/scripts/mutants --build build-mutants --configure "CC='$(CC)' --with-wolfssl='$(with_wolfssl)'"

@@ -5,6 +5,8 @@
  */
 #include "pkix_support.h"
 
+#include "pkix/digest.h"
+
 #include <openssl/err.h>
 #include <openssl/x509_vfy.h>
 
@@ -492,6 +494,28 @@ static void keys_roll_over(void **state)
     support_free_all();
 }
 
+/* An old and a new root share their name: the record names the one that the path led to. */
+static void anchors_of_one_name_are_told_apart(void **state)
+{
+    (void)state;
+    const struct pki_certificate *roots[] = { SUPPORT_MAKE(.subject = "CN=root", .is_ca = true),
+                                              SUPPORT_MAKE(.subject = "CN=root", .is_ca = true) };
+    struct trust_store *store = support_store((support_list){ roots[0], roots[1] });
+    struct verdict_request request = support_request(store, "good.example");
+    for (size_t i = 0; i < 2; i++) {
+        const struct pki_certificate *leaf =
+            SUPPORT_MAKE(.subject = "CN=leaf", .names = "URI:sip:good.example", .issuer = roots[i]);
+        struct slice der = pki_der(roots[i]);
+        uint8_t digest[DIGEST_SIZE];
+        struct verdict verdict;
+        support_expect(support_take(&request, (support_list){ leaf }, &verdict), OK, "either root", &verdict);
+        assert_int_equal(digest_sha256(&der, 1, digest), 0);
+        assert_memory_equal(verdict.anchor_digest, digest, DIGEST_SIZE);
+    }
+    trust_store_unref(store);
+    support_free_all();
+}
+
 static void minimum_key_sizes_only_rise(void **state)
 {
     (void)state;
@@ -653,6 +677,7 @@ int main(void)
         cmocka_unit_test(an_intermediate_is_no_anchor),
         cmocka_unit_test(the_end_is_the_earliest_of_the_path),
         cmocka_unit_test(keys_roll_over),
+        cmocka_unit_test(anchors_of_one_name_are_told_apart),
         cmocka_unit_test(minimum_key_sizes_only_rise),
         cmocka_unit_test(an_unset_request_is_refused),
         cmocka_unit_test(below_chain_nothing_is_judged),

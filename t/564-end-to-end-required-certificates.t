@@ -1,0 +1,56 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Where the server profile requires a certificate, one that proves nothing is as none: the connection ends before a
+# request is read, whatever peer row there is for the address. Where it is optional the rows decide.
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Trelay::Edge;
+use Trelay::Loopback qw(own_address);
+use Trelay::SIP qw(request response);
+
+my $edge     = Trelay::Edge->start;
+my $trusted  = $edge->pki->authority('trusted');
+my $stranger = $edge->pki->authority('stranger');
+my $there    = own_address(3);
+my $phone    = $edge->phone->host . ':' . $edge->phone->port;
+$edge->apply($edge->trust_sql('fed', $trusted)
+        . $edge->certificate_sql('us', $trusted->leaf('us', dns => ['atlanta.example']))
+        . "INSERT INTO trelay.server_profile (name, client_auth, trust_set) VALUES ('edge', 'require', 'fed');"
+        . "INSERT INTO trelay.server_profile_certificate (server_profile, certificate) VALUES ('edge', 'us');"
+        . "INSERT INTO trelay.peer (name, address, action) VALUES ('biloxi', '$there/32', 'accept');"
+        . "INSERT INTO trelay.route (name, domain, next_hop) VALUES ('phone', 'atlanta.example', 'sip:$phone;transport=udp')");
+
+my %leaf = (
+    trusted  => $trusted->leaf('biloxi', uri => ['sip:biloxi.example']),
+    stranger => $stranger->leaf('biloxi', uri => ['sip:biloxi.example']),
+);
+
+# A MESSAGE on a connection that shows that certificate: its answer's status, or how the connection ended. With TLS 1.3
+# the client learns only then that its certificate is refused.
+sub outcome ($which) {
+    my $said = eval {
+        my $caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
+            tls => { $which ? (certificate => $leaf{$which}) : () });
+        $caller->send(request('MESSAGE', 'sip:alice@atlanta.example', via => $caller->via));
+        if (my $request = $edge->phone->receive(1)) {
+            $edge->phone->reply($request, response($request, 200, 'OK'));
+        }
+        my $reply = $caller->receive;
+        $reply ? $reply->status : defined $caller->{is_closed} ? 'ended' : 'silent';
+    };
+    return $said // ($@ =~ /^(?:TLS|send): / ? 'ended' : $@);
+}
+
+is(outcome('trusted'),  200,     'required: a certificate of the trusted authority is served');
+is(outcome('stranger'), 'ended', 'required: one of another authority is not');
+is(outcome(undef),      'ended', 'required: none is not');
+is($edge->phone->receive(0), undef, 'and the phone has heard nothing more');
+
+$edge->apply("UPDATE trelay.server_profile SET client_auth = 'request'");
+is(outcome('stranger'), 200, 'optional: the row for the address decides');
+
+$edge->stop;
+done_testing;

@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 $pg->run("SELECT trelay.make_partition(DATE '2030-01-01')");
 
 my %missing = (

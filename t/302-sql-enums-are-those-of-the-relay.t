@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my $header = Trelay::Postgres::top_srcdir() . '/src/policy/level.h';
 open my $in, '<', $header or die "$header: $!";
 my $text = do { local $/; <$in> };

@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my $source = Trelay::Postgres::top_srcdir() . '/src/policy/flag';
 
 sub text_of {

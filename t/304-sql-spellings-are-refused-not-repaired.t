@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my $long = join '.', ('a' x 62) x 4;    # 251
 my @cases = (
     # type, text, '' or the rule

@@ -9,7 +9,7 @@ use Trelay::Pem;
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 $pg->run('CREATE ROLE stranger LOGIN');
 my @actions = qw(SELECT INSERT UPDATE DELETE TRUNCATE REFERENCES TRIGGER);
 

@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 
 sub record { return "INSERT INTO trelay.transaction_record (recorded_at, node, call_id) VALUES ('$_[0]', 'edge1', '$_[1]');" }
 sub partition_of { return $pg->value("SELECT tableoid::regclass FROM trelay.transaction_record WHERE call_id = '$_[0]'") }

@@ -9,7 +9,7 @@ use Trelay::Pem;
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my @ca = map { Trelay::Pem::authority("CA $_") } 1 .. 3;
 my $leaf = Trelay::Pem::leaf($ca[0], 'atlanta.example');
 my @sha256 = map { $_->{sha256} } @ca;

@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 like $pg->refused('SELECT trelay.tls_reload()', user => 'test_admin'), qr/no node has ever reported/, 'without nodes there is nobody to tell';
 $pg->run(<<'SQL', user => 'test_daemon');
 INSERT INTO trelay.node (name, started_at) VALUES ('edge1', now()), ('edge2', now());

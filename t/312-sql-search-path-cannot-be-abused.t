@@ -9,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 $pg->run(<<'SQL');
 CREATE ROLE mallory LOGIN IN ROLE trelay_admin;
 CREATE SCHEMA evil AUTHORIZATION mallory;

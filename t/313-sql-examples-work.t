@@ -8,7 +8,7 @@ use lib "$FindBin::Bin/lib";
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my $sql = Trelay::Postgres::top_srcdir() . '/sql';
 
 sub run_file {

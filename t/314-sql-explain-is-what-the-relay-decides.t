@@ -17,7 +17,7 @@ note "TRELAY_SEED=$seed";
 sub one_of (@list) { return $list[rand @list] }
 sub chance ($percent) { return rand(100) < $percent }
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my $ca = Trelay::Pem::authority('CA one');
 my @leaf = map { Trelay::Pem::leaf($ca, "$_.example") } qw(a b);
 my @pin = map { $_ x 64 } qw(c a b);

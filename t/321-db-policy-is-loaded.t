@@ -11,7 +11,7 @@ use Trelay::Pem;
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my $ca = Trelay::Pem::authority('CA one');
 my $other_ca = Trelay::Pem::authority('CA two');
 my $leaf = Trelay::Pem::leaf($ca, 'atlanta.example');

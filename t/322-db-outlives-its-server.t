@@ -9,7 +9,7 @@ use Trelay::DbProbe;
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 sub admin ($sql) { $pg->run($sql, user => 'test_admin'); return }
 
 admin("INSERT INTO trelay.outbound_policy (name, domain, level) VALUES ('a', 'a.example', 'encrypt')");

@@ -8,7 +8,7 @@ use Trelay::DbProbe;
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my $probe = Trelay::DbProbe->start($pg->conninfo(user => 'test_daemon'), 'edge1');
 $probe->wait_for(qr/^loaded/);
 $probe->wait_until('partitions', sub { $pg->value("SELECT count(*) FROM pg_inherits WHERE inhparent = 'trelay.transaction_record'::regclass") == 3 });

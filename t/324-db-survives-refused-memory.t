@@ -10,7 +10,7 @@ use Trelay::Pem;
 use Trelay::Postgres;
 use Test::More;
 
-my $pg = Trelay::Postgres->new->install;
+my $pg = Trelay::Postgres->with_schema;
 my $ca = Trelay::Pem::authority('CA one');
 my @leaf = map { Trelay::Pem::leaf($ca, 'atlanta.example') } 1 .. 2;
 sub admin ($sql) { $pg->run($sql, user => 'test_admin'); return }

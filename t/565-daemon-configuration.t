@@ -91,7 +91,7 @@ is($status, 2, 'no file: is refused');
 like($output, qr{/nonexistent/trelay\.conf: No such file}, 'no file: says why');
 
 # What the daemon finds out when it starts.
-my $postgres = Trelay::Postgres->new->install;
+my $postgres = Trelay::Postgres->with_schema;
 my $database = $postgres->conninfo(user => 'test_daemon');
 my $runs = $good =~ s/dbname=trelay/$database/r;
 sub starts ($text) {

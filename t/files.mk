@@ -17,6 +17,9 @@ TEST_JOBS = 2
 PROVEFLAGS = -j$(TEST_JOBS) --directives --rules='seq=**t/6*' --rules='par=**'
 TEST_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)'
 
+# A cluster with the schema, which tests copy (t/lib/Trelay/Postgres.pm).
+CLEANFILES += t/cluster.lock t/cluster-*.tar*
+
 PROGRAM_TESTS = $(filter $(addprefix t/,$(subst *,%,$(ONLY))),$(check_PROGRAMS))
 # Those that take long run when they are asked for: make check ONLY='9*'.
 LONG_TESTS = $(if $(filter 9%,$(ONLY)),,$(wildcard $(srcdir)/t/9*.t))

@@ -3,7 +3,7 @@
 # In:  the text of a configuration. Out: a running daemon, its control command, its database, what it logged.
 # Fails the test when the daemon ends with a bad status or a sanitizer complained.
 #
-#   my $pg = Trelay::Postgres->new->install;
+#   my $pg = Trelay::Postgres->with_schema;
 #   my $daemon = Trelay::Daemon->start(postgres => $pg, configuration => <<'END');
 #   database { connection = "@DATABASE@" }
 #   control { socket = "@DIRECTORY@/control" }

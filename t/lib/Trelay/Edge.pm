@@ -62,7 +62,7 @@ END
 sub start ($class, %options) {
     my $self = bless {
         pki      => $options{pki} // Trelay::PKI->new,
-        postgres => Trelay::Postgres->new->install,
+        postgres => Trelay::Postgres->with_schema,
         phone    => Trelay::SIP::UDP->new(host => own_address(1)),
     }, $class;
     my $rows = $ROWS . ($options{rows} // '');

@@ -3,14 +3,17 @@
 # In:  nothing but the programs of PostgreSQL. Out: SQL run by psql as whichever role the test wants.
 # As root the server runs as the user postgres.
 #
-#   my $pg = Trelay::Postgres->new;            # skips the test where there is no PostgreSQL
-#   $pg->install;                              # the schema of trelay, by scripts/trelay-schema
+#   my $pg = Trelay::Postgres->with_schema;    # skips the test where there is no PostgreSQL
+#   my $pg = Trelay::Postgres->new;            # without the schema of trelay, which scripts/trelay-schema installs:
+#   $pg->install;
 #   is $pg->value('SELECT 1'), 1;
 #   like $pg->refused("INSERT INTO trelay.peer ...", role => 'trelay_admin'), qr/peer_matches_something_ck/;
 package Trelay::Postgres;
 use strict;
 use warnings;
 use Cwd qw(abs_path);
+use Digest::SHA ();
+use Fcntl qw(:flock);
 use File::Basename qw(dirname);
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
@@ -57,6 +60,25 @@ sub run_program {
 # Options: settings => { name => value } of postgresql.conf.
 sub new {
     my ($class, %options) = @_;
+    my $self = $class->place;
+    $self->must('initdb', '-D', $self->{data}, '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--no-locale', '--no-sync',
+        '--wal-segsize=1');
+    return $self->configure(%options)->start;
+}
+
+# Like new and install, from a copy of a cluster that the first test to come here makes.
+sub with_schema {
+    my ($class, %options) = @_;
+    my $self = $class->place;
+    my $copy = $self->cluster_with_schema;
+    my ($status, undef, $error) = run_program('', 'tar', '-C', $self->{base}, '-xpf', $copy);
+    die "$copy: $error" if $status;
+    return $self->configure(%options)->start;
+}
+
+# A directory for a cluster that is not yet made.
+sub place {
+    my ($class) = @_;
     my $bin = bin_directory() or Test::More::plan(skip_all => 'no PostgreSQL server programs here');
     my $base = tempdir('trelay-pg-XXXXXX', DIR => '/tmp', CLEANUP => 0);
     my $self = bless { bin => $bin, base => $base, data => "$base/data", port => 5432, is_up => 0, pid => $$,
@@ -70,14 +92,39 @@ sub new {
     chmod 0755, $base or die "$base: $!";
     $self->watch_over;
     push @running, $self;
-    $self->must('initdb', '-D', $self->{data}, '-A', 'trust', '-U', 'postgres', '-E', 'UTF8', '--no-locale', '--no-sync');
-    my %settings = (listen_addresses => "''", unix_socket_directories => "'$base'", fsync => 'off', synchronous_commit => 'off',
-        full_page_writes => 'off', max_connections => 40, shared_buffers => "'32MB'", log_statement => "'none'",
-        autovacuum => 'off', %{ $options{settings} // {} });
+    return $self;
+}
+
+sub configure {
+    my ($self, %options) = @_;
+    my %settings = (listen_addresses => "''", unix_socket_directories => "'$self->{base}'", fsync => 'off',
+        synchronous_commit => 'off', full_page_writes => 'off', max_connections => 40, shared_buffers => "'32MB'",
+        log_statement => "'none'", autovacuum => 'off', %{ $options{settings} // {} });
     my $text = join '', map { "$_ = $settings{$_}\n" } sort keys %settings;
     my ($status, undef, $error) = run_program($text, @{ $self->{as} }, 'tee', '-a', "$self->{data}/postgresql.conf");
     die "postgresql.conf: $error" if $status;
-    return $self->start;
+    return $self;
+}
+
+# The archive of a cluster that was stopped after install, named after all that it was made from.
+sub cluster_with_schema {
+    my ($self) = @_;
+    my $directory = ($ENV{top_builddir} // top_srcdir()) . '/t';
+    my $digest = Digest::SHA->new(256)->add($self->must('postgres', '--version'));
+    my $sql = top_srcdir() . '/sql';
+    $digest->addfile($_) for __FILE__, top_srcdir() . '/scripts/trelay-schema', "$sql/role.sql", sort glob "$sql/migrate/*.sql";
+    my $wanted = sprintf '%s/cluster-%s.tar', $directory, $digest->hexdigest;
+    File::Path::make_path($directory);
+    open my $lock, '>', "$directory/cluster.lock" or die "$directory/cluster.lock: $!";
+    flock $lock, LOCK_EX or die "$directory/cluster.lock: $!";
+    return $wanted if -e $wanted;
+    unlink glob "$directory/cluster-*.tar";
+    my $made = (ref $self)->new->install->stop;
+    my ($status, undef, $error) = run_program('', 'tar', '-C', $made->{base}, '-cf', "$wanted.part", 'data');
+    die "$wanted: $error" if $status;
+    $made->destroy;
+    rename "$wanted.part", $wanted or die "$wanted: $!";
+    return $wanted;
 }
 
 # A process that outlives a test that is killed, and then removes what is left of the cluster.

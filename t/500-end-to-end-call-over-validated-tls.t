@@ -248,7 +248,7 @@ subtest 'trelayctl' => sub {
         [ 2, qr/explain needs its destination/,    'explain' ],
         [ 1, qr/flag/,                             'explain', 'biloxi.example', 'flags=nonsense' ],
         [ 1, qr/no SIP URI/,                       'explain', 'http://biloxi.example' ],
-        [ 1, qr/unknown mode "sideways"/,          'reload', 'sideways' ],
+        [ 1, qr/unknown mode; there are drop, drain and revalidate/,          'reload', 'sideways' ],
         [ 1, qr/no such connection/,               'close', '7.7.7' ],
         [ 1, qr/no such connection/,               'close', 'first' ],
     ) {
@@ -263,9 +263,14 @@ subtest 'trelayctl' => sub {
     my ($reply) = ask();
     isnt(connection_of($reply), $strict, 'close: ended, and another one opened');
     $strict = connection_of($reply);
-    $edge->control('reload', 'drain');
+    $edge->control('reload', 'revalidate');
     ($reply) = ask();
-    is(connection_of($reply), $strict, 'reload drain: connections stay');
+    is(connection_of($reply), $strict, 'reload revalidate: what passes stays');
+    $edge->control('reload', 'drain');
+    $biloxi->wait_for_end($strict);
+    ($reply) = ask();
+    isnt(connection_of($reply), $strict, 'reload drain: another connection');
+    $strict = connection_of($reply);
     $edge->control('reload');
     $biloxi->wait_for_end($strict);
     ($reply) = ask();

@@ -85,15 +85,26 @@ static void do_connections(struct control_client *client, json_t *question)
         control_answer_error(client, "out of memory");
 }
 
+static void answer_reload(void *arg, bool is_success, const char *text)
+{
+    if (is_success)
+        control_answer(arg, json_pack("{s:s}", "reload", "done"));
+    else
+        control_answer_error(arg, text);
+}
+
 static void do_reload(struct control_client *client, json_t *question)
 {
     const struct control_environment *environment = control_client_environment(client);
-    struct why why = WHY_NONE;
-    const char *mode = json_string_value(json_object_get(question, "mode"));
-    if (environment->reload(environment->arg, mode != NULL ? mode : "drop", &why) != 0)
-        control_answer_error(client, why.text);
-    else
-        control_answer(client, json_pack("{s:s}", "reload", mode != NULL ? mode : "drop"));
+    const json_t *asked = json_object_get(question, "mode");
+    const char *word = asked != NULL ? json_string_value(asked) : reload_mode_name(RELOAD_DROP);
+    enum reload_mode mode = word != NULL ? reload_mode_from_name(slice_of_string(word)) : RELOAD_MODE_UNSET;
+    if (mode == RELOAD_MODE_UNSET)
+        control_answer_error(client, "unknown mode; there are drop, drain and revalidate");
+    else if (!environment->is_database_connected(environment->arg))
+        control_answer_error(client, "no session with the database: nothing is reloaded, the policy in force stays");
+    else if (environment->reload(environment->arg, mode, answer_reload, client) != 0)
+        control_answer_error(client, "out of memory");
 }
 
 static void do_close(struct control_client *client, json_t *question)

@@ -17,6 +17,8 @@
 
 struct control;
 
+typedef void control_reloaded_fn(void *arg, bool is_success, const char *text);
+
 /* What the commands work on; everything outlives the control. */
 struct control_environment {
     struct loop *loop;
@@ -27,8 +29,8 @@ struct control_environment {
     const struct log_scope *scope;
     /* The snapshot in force, counted for the caller. */
     struct policy_snapshot *(*snapshot)(void *arg);
-    /* MODE: "drop" or "drain". 0, or ERROR_UNKNOWN_NAME. */
-    int (*reload)(void *arg, const char *mode, struct why *why);
+    /* 0: DONE is called once, later; TEXT says why it failed. ERROR_MEMORY: it is not called. */
+    int (*reload)(void *arg, enum reload_mode mode, control_reloaded_fn *done, void *done_arg);
     bool (*is_database_connected)(void *arg);
     void *arg;
     int64_t started_at; /* seconds since the epoch */

@@ -17,7 +17,9 @@ static void usage(FILE *out)
           "  connections                  its connections\n"
           "  explain DESTINATION [source=DOMAIN] [peer=NAME] [flags=FLAGS]\n"
           "                               which row, key and decision a request would get, without sending it\n"
-          "  reload [drop|drain]          read rows and files again; drop (default) or drain the TLS connections\n"
+          "  reload [drop|drain|revalidate]\n"
+          "                               read rows and files again; then end the TLS connections (default), let them\n"
+          "                               finish, or keep those whose peers still prove themselves\n"
           "  close ID                     end one connection\n"
           "  -s SOCKET  the daemon's control socket (default /run/trelay/control)\n"
           "  -j         JSON also where there is a table\n",

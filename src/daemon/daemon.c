@@ -70,19 +70,43 @@ static void on_snapshot(void *arg, struct policy_snapshot *snapshot)
     service_ready();
 }
 
-static int do_reload(void *arg, const char *mode, struct why *why)
+/* A reload under way, and who waits for it; DONE may be NULL. */
+struct reload {
+    struct trelay_daemon *daemon;
+    enum reload_mode mode;
+    policy_reload_fn *done;
+    void *arg;
+};
+
+/* The connections follow when the new policy rules: one made in between would be of the old one. */
+static void on_reloaded(void *arg, bool is_success, const char *text)
+{
+    struct reload *reload = arg;
+    struct trelay_daemon *daemon = reload->daemon;
+    log_event(&daemon->scope, is_success ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, LOG_EVENT_RELOAD,
+        LOG_STRING("mode", reload_mode_name(reload->mode)), LOG_STRING("result", is_success ? "done" : "failed"),
+        LOG_STRING("detail", is_success ? NULL : text));
+    if (is_success) {
+        resolver_forget(daemon->resolver);
+        relay_forget(daemon->relay);
+        relay_renew_connections(daemon->relay, reload->mode);
+    }
+    if (reload->done != NULL)
+        reload->done(reload->arg, is_success, text);
+    free(reload);
+}
+
+static int do_reload(void *arg, enum reload_mode mode, policy_reload_fn *done, void *done_arg)
 {
     struct trelay_daemon *daemon = arg;
-    bool is_drop = strcmp(mode, "drop") == 0;
-    if (!is_drop && strcmp(mode, "drain") != 0)
-        return why_fail(why, ERROR_UNKNOWN_NAME, "unknown mode \"%s\"; there are drop and drain", mode);
-    log_event(&daemon->scope, LOG_LEVEL_INFO, LOG_EVENT_RELOAD, LOG_STRING("mode", mode));
-    policy_watch_reload(daemon->policy);
-    resolver_forget(daemon->resolver);
-    if (is_drop)
-        relay_drop_connections(daemon->relay);
-    relay_forget(daemon->relay);
-    return 0;
+    struct reload *reload = malloc(sizeof(*reload));
+    if (reload == NULL)
+        return ERROR_MEMORY;
+    *reload = (struct reload){ .daemon = daemon, .mode = mode, .done = done, .arg = done_arg };
+    if (policy_watch_reload(daemon->policy, on_reloaded, reload) == 0)
+        return 0;
+    free(reload);
+    return ERROR_MEMORY;
 }
 
 static struct policy_snapshot *current_snapshot(void *arg)
@@ -140,11 +164,18 @@ static void drain(struct trelay_daemon *daemon)
     loop_timer_start_periodic(daemon->loop, &daemon->drain_timer, DRAIN_LOOK_MS);
 }
 
+static void on_hangup(struct trelay_daemon *daemon)
+{
+    if (do_reload(daemon, RELOAD_DROP, NULL, NULL) != 0)
+        log_event(&daemon->scope, LOG_LEVEL_WARN, LOG_EVENT_RELOAD, LOG_STRING("result", "failed"),
+            LOG_STRING("detail", "out of memory"));
+}
+
 static void on_signal(void *arg, int number)
 {
     struct trelay_daemon *daemon = arg;
     if (number == SIGHUP)
-        (void)do_reload(daemon, "drop", NULL);
+        on_hangup(daemon);
     else
         drain(daemon);
 }

@@ -7,7 +7,6 @@
 #include "daemon/connection_row.h"
 #include "db/connection_store.h"
 #include "db/node_report.h"
-#include "db/policy_load.h"
 #include "pkix/digest.h"
 
 #include <stdlib.h>
@@ -101,11 +100,39 @@ static void on_count(void *arg, struct node_numbers *numbers_r)
     numbers_r->transactions = relay_counts(watch->environment.relay).transactions;
 }
 
-static void answer(struct policy_watch *watch, const struct node_command *command, bool is_success, const char *text)
+static void answer(struct policy_watch *watch, int64_t command, bool is_success, const char *text)
 {
-    if (node_report_answer(watch->report, command->id, is_success, text) != 0)
+    if (node_report_answer(watch->report, command, is_success, text) != 0)
         log_event(watch->environment.scope, LOG_LEVEL_WARN, LOG_EVENT_RECORD_DELAYED,
             LOG_STRING("detail", "the result of a command could not be reported"));
+}
+
+/* A reload that somebody at psql waits for. */
+struct ordered_reload {
+    struct policy_watch *watch;
+    int64_t command;
+};
+
+static void on_reloaded(void *arg, bool is_success, const char *text)
+{
+    struct ordered_reload *order = arg;
+    answer(order->watch, order->command, is_success, is_success ? "reloaded" : text);
+    free(order);
+}
+
+static void order_reload(struct policy_watch *watch, const struct node_command *command)
+{
+    const struct policy_watch_environment *environment = &watch->environment;
+    enum reload_mode mode = reload_mode_from_name(command->mode);
+    struct ordered_reload *order = mode != RELOAD_MODE_UNSET ? malloc(sizeof(*order)) : NULL;
+    if (order != NULL) {
+        *order = (struct ordered_reload){ .watch = watch, .command = command->id };
+        if (environment->reload(environment->arg, mode, on_reloaded, order) == 0)
+            return;
+        free(order);
+    }
+    answer(watch, command->id, false,
+        mode == RELOAD_MODE_UNSET ? "this node does not know that mode" : "out of memory");
 }
 
 static void on_command(void *arg, const struct node_command *command)
@@ -113,18 +140,14 @@ static void on_command(void *arg, const struct node_command *command)
     struct policy_watch *watch = arg;
     const struct policy_watch_environment *environment = &watch->environment;
     struct connection_handle handle;
-    struct why why = WHY_NONE;
-    char mode[16];
     if (slice_equal(command->word, SLICE_LITERAL("tls-reload"))) {
-        bool is_known = slice_to_string(command->mode, mode, sizeof(mode));
-        int rc = is_known ? environment->reload(environment->arg, mode, &why) : ERROR_UNKNOWN_NAME;
-        answer(watch, command, rc == 0, rc == 0 ? "reloaded" : why.text);
+        order_reload(watch, command);
     } else if (slice_equal(command->word, SLICE_LITERAL("close-connection")) &&
         connection_id_parse(command->connection, &handle)) {
         bool is_done = relay_close_connection(environment->relay, handle) == 0;
-        answer(watch, command, is_done, is_done ? "closing" : "no such connection");
+        answer(watch, command->id, is_done, is_done ? "closing" : "no such connection");
     } else {
-        answer(watch, command, false, "this node does not know that command");
+        answer(watch, command->id, false, "this node does not know that command");
     }
 }
 
@@ -248,16 +271,9 @@ void policy_watch_start(struct policy_watch *watch)
     loop_timer_start_periodic(watch->environment.loop, &watch->timer, CONNECTIONS_EVERY_MS);
 }
 
-static void on_reloaded(void *arg, bool is_success, const char *text)
+int policy_watch_reload(struct policy_watch *watch, policy_reload_fn *done, void *arg)
 {
-    struct policy_watch *watch = arg;
-    if (!is_success)
-        log_event(watch->environment.scope, LOG_LEVEL_WARN, LOG_EVENT_POLICY_STALE, LOG_STRING("detail", text));
-}
-
-void policy_watch_reload(struct policy_watch *watch)
-{
-    ignore_result(policy_loader_reload(watch->loader, on_reloaded, watch)); /* the next poll reads it all the same */
+    return policy_loader_reload(watch->loader, done, arg);
 }
 
 struct policy_snapshot *policy_watch_snapshot(const struct policy_watch *watch)

@@ -8,6 +8,7 @@
 
 #include "daemon/options.h"
 #include "db/database.h"
+#include "db/policy_load.h"
 #include "db/record_store.h"
 #include "loop/mailbox.h"
 #include "policy/snapshot.h"
@@ -22,7 +23,8 @@ struct policy_watch_environment {
     struct relay *relay;
     const struct log_scope *scope;
     void (*on_snapshot)(void *arg, struct policy_snapshot *snapshot); /* borrowed for the call */
-    int (*reload)(void *arg, const char *mode, struct why *why);      /* as ordered from psql */
+    /* As ordered from psql: see policy_watch_reload(). */
+    int (*reload)(void *arg, enum reload_mode mode, policy_reload_fn *done, void *done_arg);
     void *arg;
 };
 
@@ -31,8 +33,9 @@ int policy_watch_new(const struct policy_watch_environment *environment, struct 
 void policy_watch_free(struct policy_watch *watch);
 void policy_watch_start(struct policy_watch *watch);
 
-/* Reads all rows and files again, now. */
-void policy_watch_reload(struct policy_watch *watch);
+/* Reads all rows and files again, now; while there is no session, when there is one. DONE is called once, after
+ * on_snapshot() if anything is new. ERROR_MEMORY: it is not called. */
+int policy_watch_reload(struct policy_watch *watch, policy_reload_fn *done, void *arg) MUST_CHECK;
 
 /* Borrowed. Never NULL: before the first load, one that refuses everything. */
 struct policy_snapshot *policy_watch_snapshot(const struct policy_watch *watch);

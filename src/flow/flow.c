@@ -142,6 +142,7 @@ void flow_end(struct flow *flow, enum reason reason, const struct why *why)
     table_remove(&pool->by_key, &flow->by_key);
     table_remove(&pool->unverified, &flow->by_place);
     list_remove(&flow->pending);
+    list_remove(&flow->review);
     list_remove(&flow->all);
     flow_class_leave(flow);
     flow_origin_leave(flow);
@@ -190,6 +191,7 @@ void flow_ready(struct flow *flow)
 {
     struct list_node *node;
     flow->state = CONNECTION_READY;
+    flow->proven_ms = pool_now_ms(flow->pool);
     list_remove(&flow->pending);
     if (!flow->is_accepted)
         backoff_worked(&flow->pool->failed_keys, flow->key);

@@ -56,7 +56,7 @@ static int make_session(struct flow *flow, const struct server_profile *profile,
 }
 
 /* The profile is looked up again at the verdict: the snapshot it came from may be gone by then. */
-static const struct server_profile *profile_of(struct flow *flow)
+const struct server_profile *flow_profile_of(const struct flow *flow)
 {
     const char *name = flow->facts->server_name[0] != '\0' ? flow->facts->server_name : NULL;
     return policy_server_profile(flow->pool->snapshot, flow->listener, name);
@@ -70,7 +70,7 @@ static bool start_tls(struct flow *flow, struct why *why)
         (void)why_fail(why, ERROR_SYNTAX, "the server name is no domain name");
         return false;
     }
-    const struct server_profile *profile = profile_of(flow);
+    const struct server_profile *profile = flow_profile_of(flow);
     const struct policy_credential *credential =
         profile != NULL && profile->unusable == NULL ? choose_credential(profile, hello) : NULL;
     if (credential == NULL) {
@@ -131,7 +131,7 @@ static bool judge(struct flow *flow, bool is_done)
     bool is_due = flow->is_judged ? is_done && !is_current : is_done || tls_session_has_chain(flow->session);
     if (!is_due)
         return true;
-    const struct server_profile *profile = profile_of(flow);
+    const struct server_profile *profile = flow_profile_of(flow);
     int rc = profile != NULL && profile->unusable == NULL
         ? flow_judge(flow, NULL, profile, &why)
         : why_fail(&why, ERROR_REFUSED, "the server profile is gone");

@@ -36,6 +36,7 @@ int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, 
     list_init(&pool->pending);
     list_init(&pool->dirty);
     list_init(&pool->dead);
+    list_init(&pool->review);
     for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
         list_init(&pool->classes[i].by_use);
     int rc = backoff_init(&pool->failed_keys, settings->backoff_ms, settings->backoff_max_ms);
@@ -94,10 +95,13 @@ void flow_pool_free(struct flow_pool *pool)
 void flow_pool_set_snapshot(struct flow_pool *pool, struct policy_snapshot *snapshot)
 {
     struct policy_snapshot *old = pool->snapshot;
+    bool is_new = policy_snapshot_generation(snapshot) > policy_snapshot_generation(old);
     if (policy_snapshot_generation(snapshot) < policy_snapshot_generation(old))
         return;
     pool->snapshot = policy_snapshot_ref(snapshot);
     policy_snapshot_unref(old);
+    if (is_new)
+        flow_review_all(pool, false);
 }
 
 struct flow *flow_find(const struct flow_pool *pool, struct connection_handle handle)
@@ -292,9 +296,13 @@ void flow_finish(struct placement *placement, enum decision decision, enum reaso
 void flow_place_on(struct flow *flow, struct placement *placement, enum decision decision)
 {
     struct flow_pool *pool = flow->pool;
+    bool is_due = flow_is_due(flow, &placement->requirement.terms, pool_now_ms(pool));
+    enum reason reason = is_due ? flow_review(flow, true) : REASON_NONE;
+    if (reason != REASON_NONE && reason != REASON_NO_MEMORY)
+        reason = REASON_VERDICT_STALE; /* decided anew: the peer may have another certificate by now */
     struct connection_view view = view_of(flow);
-    enum reason reason =
-        decide_may_send(&placement->requirement, &placement->key, &view, loop_wall_s(pool->loop));
+    if (reason == REASON_NONE)
+        reason = decide_may_send(&placement->requirement, &placement->key, &view, loop_wall_s(pool->loop));
     if (reason == REASON_NONE && !placement_begin_sending(placement))
         reason = REASON_CANCELLED;
     if (reason == REASON_NONE && flow_write(flow, buffer_slice(&placement->message)) != 0)
@@ -304,6 +312,7 @@ void flow_place_on(struct flow *flow, struct placement *placement, enum decision
         return;
     }
     flow->requests++;
+    flow_note_terms(flow, &placement->requirement.terms);
     if (placement->client.generation != 0)
         connection_facts_begin(flow->facts); /* until its transaction is over */
     placement->facts = connection_facts_ref(flow->facts);
@@ -395,8 +404,7 @@ int flow_pool_close(struct flow_pool *pool, struct connection_handle handle, enu
     return 0;
 }
 
-/* DRAINING never becomes READY again (INV-30). */
-static void drain(struct flow *flow)
+void flow_drain(struct flow *flow)
 {
     if (flow->state != CONNECTION_READY)
         return;
@@ -409,7 +417,7 @@ void flow_pool_drain(struct flow_pool *pool)
 {
     pool->is_draining = true;
     list_for_each_safe (node, &pool->all)
-        drain(CONTAINER_OF(node, struct flow, all));
+        flow_drain(CONTAINER_OF(node, struct flow, all));
 }
 
 /* Ending one connection runs code of the relay that may end others: so those to end are gathered first. */
@@ -424,7 +432,7 @@ static void end_all(struct list *doomed, enum reason reason)
     }
 }
 
-void flow_pool_drop(struct flow_pool *pool)
+static void drop(struct flow_pool *pool)
 {
     struct list doomed;
     list_init(&doomed);
@@ -436,6 +444,27 @@ void flow_pool_drop(struct flow_pool *pool)
         list_append(&doomed, &flow->pending);
     }
     end_all(&doomed, REASON_CONNECTION_LOST);
+}
+
+void flow_pool_renew(struct flow_pool *pool, enum reload_mode mode)
+{
+    switch (mode) {
+    case RELOAD_DRAIN:
+        list_for_each_safe (node, &pool->all) {
+            struct flow *flow = CONTAINER_OF(node, struct flow, all);
+            if (flow->is_tls)
+                flow_drain(flow);
+        }
+        return;
+    case RELOAD_REVALIDATE:
+        flow_review_all(pool, true);
+        return;
+    case RELOAD_DROP:
+    case RELOAD_MODE_UNSET:
+    case RELOAD_MODE_COUNT:
+        break;
+    }
+    drop(pool);
 }
 
 static void check_pending(struct flow_pool *pool, int64_t now_ms)
@@ -462,7 +491,9 @@ static bool is_over(struct flow *flow, int64_t now_ms, int64_t now_s)
     if (flow->message_since_ms != 0 && now_ms - flow->message_since_ms > pool->settings.message_timeout_ms)
         return true;
     if (now_s >= flow->deadline)
-        drain(flow);
+        flow_drain(flow);
+    if (flow_is_due(flow, NULL, now_ms))
+        flow_doubt(flow);
     if (flow_is_busy(flow))
         return false;
     bool is_idle = now_ms - flow->used_ms > (int64_t)flow->idle_timeout_s * 1000;
@@ -487,6 +518,7 @@ static void on_tick(void *arg)
     struct flow_pool *pool = arg;
     int64_t now_ms = pool_now_ms(pool), now_s = loop_wall_s(pool->loop);
     check_pending(pool, now_ms);
+    flow_review_tick(pool);
     backoff_expire(&pool->failed_keys, now_ms);
     backoff_expire(&pool->failed_places, now_ms);
     if (now_s == pool->swept_at)

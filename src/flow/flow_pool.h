@@ -102,8 +102,9 @@ int flow_pool_close(struct flow_pool *pool, struct connection_handle handle, enu
 
 /* What failed a moment ago may be tried again. */
 void flow_pool_forget_failures(struct flow_pool *pool);
-/* Ends every TLS connection, pending handshakes too; their requests are told. */
-void flow_pool_drop(struct flow_pool *pool);
+/* After a reload, when its policy is the pool's. Dropped are pending handshakes, too; any other value than the three
+ * drops. */
+void flow_pool_renew(struct flow_pool *pool, enum reload_mode mode);
 
 /* No new requests on any connection: they end when they are silent. */
 void flow_pool_drain(struct flow_pool *pool);

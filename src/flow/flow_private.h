@@ -20,6 +20,7 @@ struct flow {
     struct list_node pending;       /* in order of age, for the time-outs of connect and handshake */
     struct list_node dirty;         /* has TLS output to be flushed at the end of the turn */
     struct list_node by_use;        /* among those of its class, silent longest first */
+    struct list_node review;        /* is to be held against today's policy */
     enum flow_class class;
     struct flow_origin *origin;     /* accepted: what its address has */
     struct flow_pool *pool;
@@ -28,6 +29,7 @@ struct flow {
     struct stream *stream;
     struct endpoint peer;
     bool is_accepted, is_tls, is_exclusive, is_closing;
+    bool is_doubted;                /* its peer is to be proven anew when it is reviewed */
 
     struct placement *opener;       /* outbound, until ready: whose requirement opens it (INV-1) */
     struct connection_key *key;     /* outbound: frozen when dialled (INV-4) */
@@ -48,6 +50,8 @@ struct flow {
 
     int64_t pending_since_ms, message_since_ms, used_ms;
     uint32_t idle_timeout_s;
+    uint32_t revalidate_every_s;    /* the least that anyone who uses it asks for; 0: nobody does */
+    int64_t proven_ms;              /* the last verdict on its peer, by the loop's clock */
     uint64_t requests;
     int64_t opened_at, deadline;    /* seconds since the epoch */
 };
@@ -74,7 +78,7 @@ struct flow_pool {
     struct table by_key;
     struct backoff_book failed_keys, failed_places; /* handshakes and verdicts; connects */
     struct table unverified;        /* by destination */
-    struct list all, pending, dirty, dead;
+    struct list all, pending, dirty, dead, review;
     struct flow_class_state classes[FLOW_CLASS_COUNT];
     struct table origins;
     struct flow_slot *slots;
@@ -139,6 +143,8 @@ enum reason flow_handshake_facts(const struct flow *flow, const struct requireme
     struct handshake_facts *handshake_r);
 
 /* flow_accept.c */
+/* By today's policy, for that listener and the name that the peer asked for; NULL: none any more. */
+const struct server_profile *flow_profile_of(const struct flow *flow);
 void flow_in_bytes(struct flow *flow, struct slice bytes);
 
 /* flow_verdict.c: 0, or an error: the session is refused then and WHY says what for. May be called again. */
@@ -146,6 +152,8 @@ int flow_judge(struct flow *flow, const struct requirement *requirement, const s
     struct why *why) MUST_CHECK;
 /* The verdict on the captured chain by that requirement, now; nothing but *VERDICT_R changes. NONE, or why it fails. */
 enum reason flow_verify(const struct flow *flow, const struct requirement *requirement, struct verdict *verdict_r);
+enum reason flow_verify_accepted(const struct flow *flow, const struct server_profile *profile,
+    struct verdict *verdict_r);
 /* Facts of a connection whose handshake is complete. */
 int flow_make_facts(struct flow *flow, struct why *why) MUST_CHECK;
 /* Those that an outbound connection would have under KEY with that verdict. 0 or ERROR_MEMORY. */
@@ -161,6 +169,19 @@ enum reason flow_upgrade(struct flow *flow, const struct requirement *requiremen
 enum reason flow_upgrade_would(const struct flow *flow, const struct requirement *requirement,
     const struct connection_key *key);
 
+/* flow_review.c */
+/* Every TLS connection that is ready, a few in each tick. IS_DOUBTED: their peers are proven anew. */
+void flow_review_all(struct flow_pool *pool, bool is_doubted);
+void flow_review_tick(struct flow_pool *pool);
+/* Is it time to prove its peer anew, for TERMS (NULL: none) or for whoever used it before? */
+bool flow_is_due(const struct flow *flow, const struct requirement_terms *terms, int64_t now_ms);
+/* The peer is to be proven anew, soon. */
+void flow_doubt(struct flow *flow);
+/* A request under these terms is on it. */
+void flow_note_terms(struct flow *flow, const struct requirement_terms *terms);
+/* At once. NONE, or why no request may be placed on it any more; it drains then, or has ended. */
+enum reason flow_review(struct flow *flow, bool is_doubted);
+
 /* flow_input.c: plain text in. False: the flow was ended. */
 bool flow_plain_bytes(struct flow *flow, struct slice plain);
 bool flow_read_tls(struct flow *flow, struct slice bytes);
@@ -170,6 +191,8 @@ enum reason flow_renew(struct flow_pool *pool, struct placement *placement);
 
 /* flow_pool.c */
 struct flow *flow_find(const struct flow_pool *pool, struct connection_handle handle);
+/* It takes no new request and ends after the last one. DRAINING never becomes READY again (INV-30). */
+void flow_drain(struct flow *flow);
 /* It did not become what its key promises: the key waits (INV-20), or, while it was dialled, the place. */
 void flow_failed(struct flow *flow);
 /* Somebody is at the place. */

@@ -79,16 +79,29 @@ static int refuse(struct flow *flow, struct why *why)
         flow->verdict->detail[0] != '\0' ? flow->verdict->detail : reason_text(flow->verdict->reason));
 }
 
+static enum reason verify(const struct flow *flow, const struct verdict_request *request, struct verdict *verdict_r)
+{
+    if (verdict_take(request, &flow->chain, loop_wall_s(flow->pool->loop), verdict_r) != 0)
+        return REASON_NO_MEMORY;
+    if (verdict_r->result == VERDICT_PROVEN)
+        return REASON_NONE;
+    return verdict_r->reason != REASON_NONE ? verdict_r->reason : REASON_CHAIN_UNTRUSTED;
+}
+
 enum reason flow_verify(const struct flow *flow, const struct requirement *requirement, struct verdict *verdict_r)
 {
     struct pin pins[PINS_MAX];
     struct verdict_request request;
     request_outbound(requirement, pins, &request);
-    if (verdict_take(&request, &flow->chain, loop_wall_s(flow->pool->loop), verdict_r) != 0)
-        return REASON_NO_MEMORY;
-    if (verdict_r->result == VERDICT_PROVEN)
-        return REASON_NONE;
-    return verdict_r->reason != REASON_NONE ? verdict_r->reason : REASON_CHAIN_UNTRUSTED;
+    return verify(flow, &request, verdict_r);
+}
+
+enum reason flow_verify_accepted(const struct flow *flow, const struct server_profile *profile,
+    struct verdict *verdict_r)
+{
+    struct verdict_request request;
+    request_accepted(flow, profile, &request);
+    return verify(flow, &request, verdict_r);
 }
 
 int flow_judge(struct flow *flow, const struct requirement *requirement, const struct server_profile *profile,

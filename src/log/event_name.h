@@ -24,13 +24,16 @@
     X(LOG_EVENT_RECORD_REFUSED, "record-refused", "PostgreSQL refused an accounting record for its content")       \
     X(LOG_EVENT_CONFIGURATION, "configuration", "a setting is allowed and not recommended")                        \
     X(LOG_EVENT_RECORDS_LOST, "records-lost", "accounting records could not be written or kept")                   \
-    X(LOG_EVENT_RELOAD, "reload", "keys, trust and policy are read again")                                         \
+    X(LOG_EVENT_RELOAD, "reload", "keys, trust and policy were read again, or why not")                            \
     /* connections */                                                                                              \
     X(LOG_EVENT_CONNECTION_OPENED, "connection-opened", "a connection can carry requests")                         \
     X(LOG_EVENT_CONNECTION_UPGRADED, "connection-upgraded",                                                        \
         "an unverified connection was verified, and serves as such from then on")                                  \
     X(LOG_EVENT_UPGRADE_REFUSED, "upgrade-refused",                                                                \
         "an unverified connection could not be verified for a request, and stays unverified")                      \
+    X(LOG_EVENT_CONNECTION_REVALIDATED, "connection-revalidated", "the peer of a connection was proven anew")      \
+    X(LOG_EVENT_CONNECTION_RETIRED, "connection-retired",                                                          \
+        "what proved a connection holds no longer: no new request uses it, it ends after the last one")            \
     X(LOG_EVENT_CONNECTION_FAILED, "connection-failed", "a connection was not made, or its verdict was a refusal") \
     X(LOG_EVENT_CONNECTION_CLOSED, "connection-closed", "a connection ended")                                      \
     X(LOG_EVENT_PEER_REFUSED, "peer-refused", "an inbound peer was refused")                                       \

@@ -48,6 +48,12 @@ static int finish_trust_sets(struct policy_builder *builder)
             defect = "there are two of this name";
         rc = entomb(builder, "trust_set", row->name, &row->unusable, defect);
     }
+    index = &snapshot->by_trust_digest;
+    if (rc == 0)
+        rc = row_index_init(index, snapshot->trust_sets.count, snapshot->seed, trust_digest_key, snapshot);
+    for (uint32_t i = 0; rc == 0 && i < snapshot->trust_sets.count; i++)
+        if (snapshot_trust_set(snapshot, i)->unusable == NULL)
+            row_index_add(index, i);
     return rc;
 }
 
@@ -72,6 +78,12 @@ static int finish_credentials(struct policy_builder *builder)
             defect = "there are two of this name";
         rc = entomb(builder, "certificate", row->name, &row->unusable, defect);
     }
+    index = &snapshot->by_chain_digest;
+    if (rc == 0)
+        rc = row_index_init(index, snapshot->credentials.count, snapshot->seed, chain_digest_key, snapshot);
+    for (uint32_t i = 0; rc == 0 && i < snapshot->credentials.count; i++)
+        if (snapshot_credential(snapshot, i)->unusable == NULL)
+            row_index_add(index, i);
     return rc;
 }
 

@@ -12,6 +12,7 @@ static const char *const scheme_names[SCHEME_COUNT] = { SCHEME_LIST(X) };
 static const char *const permission_names[PERMISSION_COUNT] = { PERMISSION_LIST(X) };
 static const char *const client_auth_names[CLIENT_AUTH_COUNT] = { CLIENT_AUTH_LIST(X) };
 static const char *const peer_action_names[PEER_ACTION_COUNT] = { PEER_ACTION_LIST(X) };
+static const char *const reload_mode_names[RELOAD_MODE_COUNT] = { RELOAD_MODE_LIST(X) };
 #undef X
 
 static const char *name_of(const char *const *names, size_t count, unsigned value)
@@ -46,3 +47,4 @@ SET(scheme, scheme, scheme_names)
 SET(permission, permission, permission_names)
 SET(client_auth, client_auth, client_auth_names)
 SET(peer_action, peer_action, peer_action_names)
+SET(reload_mode, reload_mode, reload_mode_names)

@@ -47,6 +47,11 @@
 #define PEER_ACTION_LIST(X)        \
     X(PEER_ACCEPT, "accept")       \
     X(PEER_REJECT, "reject")
+/* What a reload does with the TLS connections there are. */
+#define RELOAD_MODE_LIST(X)                                                                 \
+    X(RELOAD_DROP, "drop")             /* end now; their requests are told */               \
+    X(RELOAD_DRAIN, "drain")           /* take no new request, end after the last one */    \
+    X(RELOAD_REVALIDATE, "revalidate") /* whose peer proves itself anew stays, the others drain */
 
 #define X(code, word) code,
 enum level { LEVEL_UNSET = 0, LEVEL_LIST(X) LEVEL_COUNT };
@@ -58,6 +63,7 @@ enum scheme { SCHEME_UNSET = 0, SCHEME_LIST(X) SCHEME_COUNT };
 enum permission { PERMISSION_UNSET = 0, PERMISSION_LIST(X) PERMISSION_COUNT };
 enum client_auth { CLIENT_AUTH_UNSET = 0, CLIENT_AUTH_LIST(X) CLIENT_AUTH_COUNT };
 enum peer_action { PEER_ACTION_UNSET = 0, PEER_ACTION_LIST(X) PEER_ACTION_COUNT };
+enum reload_mode { RELOAD_MODE_UNSET = 0, RELOAD_MODE_LIST(X) RELOAD_MODE_COUNT };
 #undef X
 
 /* The word of a value, "unset" for 0 and unknown values. */
@@ -70,6 +76,7 @@ const char *scheme_name(enum scheme scheme);
 const char *permission_name(enum permission permission);
 const char *client_auth_name(enum client_auth client_auth);
 const char *peer_action_name(enum peer_action action);
+const char *reload_mode_name(enum reload_mode mode);
 
 /* From exactly that word; 0 (UNSET) for anything else. */
 enum level level_from_name(struct slice name);
@@ -81,6 +88,7 @@ enum scheme scheme_from_name(struct slice name);
 enum permission permission_from_name(struct slice name);
 enum client_auth client_auth_from_name(struct slice name);
 enum peer_action peer_action_from_name(struct slice name);
+enum reload_mode reload_mode_from_name(struct slice name);
 
 static inline bool level_needs_tls(enum level level)
 {

@@ -44,6 +44,24 @@ struct index_key credential_key(const void *rows, uint32_t number, struct index_
     return (struct index_key){ .a = text(snapshot_credential(rows, number)->name) };
 }
 
+static struct slice digest(const uint8_t bytes[DIGEST_SIZE])
+{
+    return slice_of((const char *)bytes, DIGEST_SIZE);
+}
+
+struct index_key trust_digest_key(const void *rows, uint32_t number, struct index_scratch *scratch)
+{
+    (void)scratch;
+    return (struct index_key){ .a = digest(snapshot_trust_set(rows, number)->digest) };
+}
+
+struct index_key chain_digest_key(const void *rows, uint32_t number, struct index_scratch *scratch)
+{
+    (void)scratch;
+    const struct policy_credential *row = snapshot_credential(rows, number);
+    return (struct index_key){ .a = digest(row->chain_digest), .b = digest(row->key_digest) };
+}
+
 struct index_key profile_key(const void *rows, uint32_t number, struct index_scratch *scratch)
 {
     (void)scratch;
@@ -66,8 +84,7 @@ struct index_key peer_key(const void *rows, uint32_t position, struct index_scra
     const struct policy_snapshot *snapshot = rows;
     const struct peer_rule *rule = snapshot->peer_order[position];
     if (rule->has_fingerprint)
-        return (struct index_key){ .kind = PEER_BY_FINGERPRINT,
-            .a = slice_of((const char *)rule->fingerprint, DIGEST_SIZE) };
+        return (struct index_key){ .kind = PEER_BY_FINGERPRINT, .a = digest(rule->fingerprint) };
     if (rule->san != NULL)
         return (struct index_key){ .kind = PEER_BY_SAN, .a = text(rule->san) };
     if (rule->subject != NULL)
@@ -75,8 +92,7 @@ struct index_key peer_key(const void *rows, uint32_t position, struct index_scra
     if (rule->issuer != NULL)
         return (struct index_key){ .kind = PEER_BY_ISSUER, .a = text(rule->issuer) };
     if (rule->trust_set != NULL)
-        return (struct index_key){ .kind = PEER_BY_TRUST,
-            .a = slice_of((const char *)rule->trust_set->digest, DIGEST_SIZE) };
+        return (struct index_key){ .kind = PEER_BY_TRUST, .a = digest(rule->trust_set->digest) };
     if (!rule->has_address)
         return (struct index_key){ .kind = PEER_BY_NOTHING };
     struct prefix prefix = prefix_of(&rule->address.address, rule->address.length);

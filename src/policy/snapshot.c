@@ -34,6 +34,8 @@ void policy_snapshot_unref(struct policy_snapshot *snapshot)
     row_index_fini(&snapshot->by_match);
     row_index_fini(&snapshot->by_trust_name);
     row_index_fini(&snapshot->by_certificate_name);
+    row_index_fini(&snapshot->by_trust_digest);
+    row_index_fini(&snapshot->by_chain_digest);
     row_index_fini(&snapshot->by_server_name);
     row_index_fini(&snapshot->named_listeners);
     row_index_fini(&snapshot->by_criterion);
@@ -82,7 +84,8 @@ size_t policy_snapshot_memory(const struct policy_snapshot *snapshot)
     ROW_STORE_LIST(X)
 #undef X
     return sum + row_index_memory(&snapshot->by_match) + row_index_memory(&snapshot->by_trust_name) +
-        row_index_memory(&snapshot->by_certificate_name) + row_index_memory(&snapshot->by_server_name) +
+        row_index_memory(&snapshot->by_certificate_name) + row_index_memory(&snapshot->by_trust_digest) +
+        row_index_memory(&snapshot->by_chain_digest) + row_index_memory(&snapshot->by_server_name) +
         row_index_memory(&snapshot->named_listeners) + row_index_memory(&snapshot->by_criterion) +
         row_index_memory(&snapshot->by_request) +
         (snapshot->peers.count + snapshot->routes.count + snapshot->record_route_host_count) * sizeof(void *);
@@ -103,6 +106,23 @@ const struct policy_trust_set *policy_snapshot_trust_set(const struct policy_sna
 const struct policy_credential *policy_snapshot_credential(const struct policy_snapshot *snapshot, const char *name)
 {
     uint32_t number = find_name(&snapshot->by_certificate_name, name);
+    return number != ROW_NONE ? snapshot_credential(snapshot, number) : NULL;
+}
+
+const struct policy_trust_set *policy_snapshot_trust_of(const struct policy_snapshot *snapshot,
+    const uint8_t digest[DIGEST_SIZE])
+{
+    struct index_key key = { .a = slice_of((const char *)digest, DIGEST_SIZE) };
+    uint32_t number = row_index_find(&snapshot->by_trust_digest, &key);
+    return number != ROW_NONE ? snapshot_trust_set(snapshot, number) : NULL;
+}
+
+const struct policy_credential *policy_snapshot_credential_of(const struct policy_snapshot *snapshot,
+    const uint8_t chain_digest[DIGEST_SIZE], const uint8_t key_digest[DIGEST_SIZE])
+{
+    struct index_key key = { .a = slice_of((const char *)chain_digest, DIGEST_SIZE),
+        .b = slice_of((const char *)key_digest, DIGEST_SIZE) };
+    uint32_t number = row_index_find(&snapshot->by_chain_digest, &key);
     return number != ROW_NONE ? snapshot_credential(snapshot, number) : NULL;
 }
 

@@ -71,4 +71,10 @@ size_t policy_snapshot_memory(const struct policy_snapshot *snapshot); /* bytes 
 const struct policy_trust_set *policy_snapshot_trust_set(const struct policy_snapshot *snapshot, const char *name);
 const struct policy_credential *policy_snapshot_credential(const struct policy_snapshot *snapshot, const char *name);
 
+/* By content, whatever its name is now: one that can be used, or NULL (INV-38, INV-40). */
+const struct policy_trust_set *policy_snapshot_trust_of(const struct policy_snapshot *snapshot,
+    const uint8_t digest[DIGEST_SIZE]);
+const struct policy_credential *policy_snapshot_credential_of(const struct policy_snapshot *snapshot,
+    const uint8_t chain_digest[DIGEST_SIZE], const uint8_t key_digest[DIGEST_SIZE]);
+
 #endif

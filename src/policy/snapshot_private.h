@@ -48,6 +48,8 @@ struct policy_snapshot {
     struct row_index by_match;      /* outbound: of each match the row that rules */
     struct row_index by_trust_name; /* trust sets */
     struct row_index by_certificate_name;
+    struct row_index by_trust_digest; /* trust sets that can be used */
+    struct row_index by_chain_digest; /* credentials that can be used */
     struct row_index by_server_name;  /* profiles, with the listener */
     struct row_index named_listeners; /* profiles with a server name, by listener */
     struct row_index by_criterion;    /* peers, by position: each under its most selective criterion */
@@ -95,6 +97,8 @@ enum route_key { ROUTE_EXACT = 1, ROUTE_SUFFIX, ROUTE_ANY };
 struct index_key outbound_key(const void *rows, uint32_t number, struct index_scratch *scratch);
 struct index_key trust_set_key(const void *rows, uint32_t number, struct index_scratch *scratch);
 struct index_key credential_key(const void *rows, uint32_t number, struct index_scratch *scratch);
+struct index_key trust_digest_key(const void *rows, uint32_t number, struct index_scratch *scratch);
+struct index_key chain_digest_key(const void *rows, uint32_t number, struct index_scratch *scratch);
 struct index_key profile_key(const void *rows, uint32_t number, struct index_scratch *scratch);
 struct index_key listener_key(const void *rows, uint32_t number, struct index_scratch *scratch);
 struct index_key peer_key(const void *rows, uint32_t position, struct index_scratch *scratch);

@@ -126,7 +126,20 @@ int relay_start(struct relay *relay, struct why *why)
 
 /* What every worker may be told. Flags and a letter that is always there, so that no order can find no memory: an old
  * policy would stay in force. */
-enum { ORDER_SNAPSHOT = 1, ORDER_DRAIN = 2, ORDER_DROP = 4, ORDER_STOP = 8, ORDER_FORGET = 16 };
+enum {
+    ORDER_SNAPSHOT = 1,
+    ORDER_DRAIN = 2,
+    ORDER_STOP = 4,
+    ORDER_FORGET = 8,
+    ORDER_RENEW = 16 /* times reload_mode's bit */
+};
+
+static void renew_connections(struct worker *worker, unsigned orders)
+{
+    for (unsigned mode = RELOAD_MODE_UNSET + 1; mode < RELOAD_MODE_COUNT; mode++)
+        if ((orders & ((unsigned)ORDER_RENEW << mode)) != 0 && worker->pool != NULL)
+            flow_pool_renew(worker->pool, (enum reload_mode)mode);
+}
 
 static void take_snapshot(struct worker *worker)
 {
@@ -152,8 +165,7 @@ static void take_orders(void *receiver, struct mail *mail)
         if (worker->pool != NULL)
             flow_pool_drain(worker->pool);
     }
-    if ((orders & ORDER_DROP) != 0 && worker->pool != NULL)
-        flow_pool_drop(worker->pool);
+    renew_connections(worker, orders);
     if ((orders & ORDER_FORGET) != 0) {
         resolver_forget(worker->resolver);
         backoff_clear(&worker->silent);
@@ -194,9 +206,9 @@ void relay_drain(struct relay *relay)
     order_all(relay, ORDER_DRAIN);
 }
 
-void relay_drop_connections(struct relay *relay)
+void relay_renew_connections(struct relay *relay, enum reload_mode mode)
 {
-    order_all(relay, ORDER_DROP);
+    order_all(relay, (unsigned)ORDER_RENEW << mode);
 }
 
 void relay_forget(struct relay *relay)

@@ -33,8 +33,8 @@ void relay_set_snapshot(struct relay *relay, struct policy_snapshot *snapshot);
 void relay_confirm_policy(struct relay *relay, int64_t at_s);
 /* From any thread: no new requests are taken (503), connections end when they are silent. */
 void relay_drain(struct relay *relay);
-/* Drops all TLS connections: forced by the operator (tls_reload drop). */
-void relay_drop_connections(struct relay *relay);
+/* From any thread, after relay_set_snapshot(): what becomes of the TLS connections that were there before a reload. */
+void relay_renew_connections(struct relay *relay, enum reload_mode mode);
 /* Forgets what names led to and what failed a moment ago: the operator has mended something. */
 void relay_forget(struct relay *relay);
 /* ERROR_NOT_FOUND only when the worker does not exist: whether the connection does is its worker's to know. */

@@ -34,3 +34,8 @@ check_PROGRAMS += t/489-flow-keeps-apart-what-must-not-meet.t
 t_489_flow_keeps_apart_what_must_not_meet_t_SOURCES = t/unit/flow_apart.c $(FLOW_BENCH)
 t_489_flow_keeps_apart_what_must_not_meet_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
 t_489_flow_keeps_apart_what_must_not_meet_t_LDADD = $(EDGE_TEST_LIBS)
+check_PROGRAMS += t/491-flow-holds-connections-against-todays-policy.t
+t_491_flow_holds_connections_against_todays_policy_t_SOURCES = t/unit/flow_review.c $(FLOW_BENCH)
+t_491_flow_holds_connections_against_todays_policy_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
+t_491_flow_holds_connections_against_todays_policy_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=verdict_take
+t_491_flow_holds_connections_against_todays_policy_t_LDADD = $(EDGE_TEST_LIBS)

@@ -165,7 +165,7 @@ static void descriptors_are_left_to_verified_connections(void **state)
     bench_expect(&bench, 2, DECISION_OPEN, REASON_NONE);
     expect_classes(&bench, 2, 0, 1, 1);
     assert_int_equal(atomic_load(&bench.descriptors.used), 3);
-    flow_pool_drop(bench.pool);
+    flow_pool_renew(bench.pool, RELOAD_DROP);
     flow_pool_drain(bench.pool);
     bench_fini(&bench);
     assert_int_equal(atomic_load(&bench.descriptors.used), 0);

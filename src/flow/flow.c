@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow.c - one connection: made, published, written to, ended; see flow_private.h. */
 #include "base/error.h"
+#include "base/hash.h"
 #include "flow/flow_private.h"
 
 #include <stdlib.h>
@@ -95,6 +96,34 @@ int flow_write(struct flow *flow, struct slice message)
     if (rc == 0)
         flow_mark_dirty(flow);
     return rc;
+}
+
+/* What nobody else can foretell is enough: it only keeps the pings of many connections apart. */
+static uint64_t any_number(const struct flow *flow, int64_t now_ms)
+{
+    uint64_t parts[] = { (uint64_t)now_ms, flow->handle.generation, flow->handle.worker, flow->handle.slot };
+    return hash_bytes(parts, sizeof(parts), flow->pool->settings.hash_seed);
+}
+
+void flow_keep_alive(struct flow *flow, const struct requirement *requirement)
+{
+    int64_t now_ms = pool_now_ms(flow->pool);
+    flow->framing.expects_pong = false;
+    keepalive_start(&flow->keepalive, requirement->terms.keepalive_s, now_ms, any_number(flow, now_ms));
+}
+
+bool flow_is_kept_alive(struct flow *flow, int64_t now_ms, uint32_t tick_ms)
+{
+    switch (keepalive_due(&flow->keepalive, now_ms, tick_ms, any_number(flow, now_ms))) {
+    case KEEPALIVE_NOTHING:
+        return true;
+    case KEEPALIVE_PING:
+        flow->framing.expects_pong = true;
+        return flow_write(flow, SLICE_LITERAL("\r\n\r\n")) == 0;
+    case KEEPALIVE_DEAD:
+        break;
+    }
+    return false;
 }
 
 bool flow_is_busy(const struct flow *flow)

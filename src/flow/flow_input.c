@@ -66,8 +66,10 @@ static bool take_frame(struct flow *flow, struct slice *rest, bool *has_more)
         return deliver_defect(flow, bytes, &defect, false);
     case SIP_FRAME_FATAL:
         return deliver_defect(flow, bytes, &defect, true);
-    case SIP_FRAME_MORE:
     case SIP_FRAME_PONG:
+        keepalive_answered(&flow->keepalive);
+        return true;
+    case SIP_FRAME_MORE:
     case SIP_FRAME_NOISE:
     case SIP_FRAME_SKIP:
         return true;

@@ -108,6 +108,7 @@ static void publish_for_leader(struct flow *flow)
     flow->deadline =
         decide_deadline(&flow->opener->requirement, flow->verdict, flow->opened_at, FLOW_CLOCK_SKEW_S);
     flow->idle_timeout_s = flow->opener->requirement.terms.idle_timeout_s;
+    flow_keep_alive(flow, &flow->opener->requirement);
     if (flow_make_facts(flow, &why) != 0) {
         flow_end(flow, REASON_NO_MEMORY, &why);
         return;

@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { VIEW_MAX = 16, TICK_MS = 100 };
+enum { VIEW_MAX = 16, TICK_MS = 100, SWEEP_MS = 1000 };
 /* Of one connection: bytes queued until it counts as congested, bytes never exceeded, unacknowledged time. */
 enum { HIGH_WATER = 256 * 1024, QUEUE_LIMIT = 4 * 1024 * 1024, STALL_MS = 30000 };
 
@@ -500,14 +500,34 @@ static bool is_over(struct flow *flow, int64_t now_ms, int64_t now_s)
     return flow->state == CONNECTION_DRAINING || is_idle || flow->is_exclusive;
 }
 
+static bool is_usable(const struct flow *flow)
+{
+    return flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
+}
+
+static void check_kept_alive(struct flow_pool *pool, int64_t now_ms)
+{
+    struct list doomed;
+    struct list_node *dead;
+    struct why why = WHY_NONE;
+    list_init(&doomed);
+    list_for_each (node, &pool->all) {
+        struct flow *flow = CONTAINER_OF(node, struct flow, all);
+        if (is_usable(flow) && !flow_is_kept_alive(flow, now_ms, SWEEP_MS))
+            list_append(&doomed, &flow->pending);
+    }
+    (void)why_fail(&why, ERROR_CLOSED, "a keep-alive was not answered");
+    while ((dead = list_take_first(&doomed)) != NULL)
+        flow_end(CONTAINER_OF(dead, struct flow, pending), REASON_CONNECTION_LOST, &why);
+}
+
 static void check_ready(struct flow_pool *pool, int64_t now_ms, int64_t now_s)
 {
     struct list doomed;
     list_init(&doomed);
     list_for_each (node, &pool->all) {
         struct flow *flow = CONTAINER_OF(node, struct flow, all);
-        bool is_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
-        if (is_ready && is_over(flow, now_ms, now_s))
+        if (is_usable(flow) && is_over(flow, now_ms, now_s))
             list_append(&doomed, &flow->pending);
     }
     end_all(&doomed, REASON_NONE);
@@ -525,6 +545,7 @@ static void on_tick(void *arg)
         return;
     pool->swept_at = now_s;
     check_ready(pool, now_ms, now_s);
+    check_kept_alive(pool, now_ms);
 }
 
 static void on_turn_end(void *arg)

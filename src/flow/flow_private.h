@@ -7,6 +7,7 @@
 #include "base/table.h"
 #include "flow/backoff.h"
 #include "flow/flow_pool.h"
+#include "flow/keepalive.h"
 #include "net/stream.h"
 #include "pkix/certificate.h"
 #include "sip/framing.h"
@@ -52,6 +53,7 @@ struct flow {
     uint32_t idle_timeout_s;
     uint32_t revalidate_every_s;    /* the least that anyone who uses it asks for; 0: nobody does */
     int64_t proven_ms;              /* the last verdict on its peer, by the loop's clock */
+    struct keepalive keepalive;     /* outbound */
     uint64_t requests;
     int64_t opened_at, deadline;    /* seconds since the epoch */
 };
@@ -119,6 +121,11 @@ void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error);
 
 /* Requests are under way on it, in either direction. */
 bool flow_is_busy(const struct flow *flow);
+
+/* Ready, or under new terms: pings as they say (RFC 5626). */
+void flow_keep_alive(struct flow *flow, const struct requirement *requirement);
+/* At each tick of a ready connection; false: its peer is gone. */
+bool flow_is_kept_alive(struct flow *flow, int64_t now_ms, uint32_t tick_ms) MUST_CHECK;
 
 /* flow_limit.c */
 enum flow_class flow_class_of(const struct requirement_key *key);

@@ -25,6 +25,11 @@ t_486_flow_backoff_t_SOURCES = t/unit/flow_backoff.c
 t_486_flow_backoff_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_486_flow_backoff_t_LDADD = $(EDGE_TEST_LIBS)
 
+check_PROGRAMS += t/493-flow-keepalive.t
+t_493_flow_keepalive_t_SOURCES = t/unit/flow_keepalive.c
+t_493_flow_keepalive_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_493_flow_keepalive_t_LDADD = $(EDGE_TEST_LIBS)
+
 check_PROGRAMS += t/487-flow-upgrades-what-proves-itself-now.t
 t_487_flow_upgrades_what_proves_itself_now_t_SOURCES = t/unit/flow_upgrade.c $(FLOW_BENCH)
 t_487_flow_upgrades_what_proves_itself_now_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)

@@ -26,7 +26,7 @@ LONG_TESTS = $(if $(filter 9%,$(ONLY)),,$(wildcard $(srcdir)/t/9*.t))
 SCRIPT_TESTS = $(filter-out $(addprefix $(srcdir)/,$(check_PROGRAMS)) $(LONG_TESTS),\
     $(wildcard $(ONLY:%=$(srcdir)/t/%.t)))
 # The tests whose numbers begin with one of those: $(call numbered,4 50)
-numbered = $(filter $(foreach number,$(1),t/$(number)% $(srcdir)/t/$(number)%),$(check_PROGRAMS) $(SCRIPT_TESTS))
+numbered = $(filter $(foreach number,$(1),t/$(number)% $(srcdir)/t/$(number)%),$(PROGRAM_TESTS) $(SCRIPT_TESTS))
 # What tells something about memory: all that runs our code. Left out are the rules of the tree, SQL by itself, and
 # tests of fixtures, of the linker and of scripts.
 RUNNING_TESTS = $(filter-out $(call numbered,401 431 432),$(call numbered,1 2 32 4 5 6 8))
@@ -96,8 +96,8 @@ comma = ,
 
 coverage:
 	test ! -d build-coverage || find build-coverage -name '*.gcda' -exec rm -f {} +
-	$(call build_and_check,build-coverage,--enable-coverage CFLAGS='-Og -g',running)
-	@$(srcdir)/scripts/coverage --at-least decide=100 build-coverage
+	$(call build_and_check,build-coverage,--enable-coverage CFLAGS='-O0 -g',running)
+	@$(srcdir)/scripts/coverage --at-least sip=95 --whole sip --whole decide --whole transaction build-coverage
 
 mutants:
 	@$(srcdir)/scripts/mutants --build build-mutants --configure "CC='$(CC)' --with-wolfssl='$(with_wolfssl)'"

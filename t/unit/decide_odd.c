@@ -283,6 +283,47 @@ static void terms_name_what_has_a_name(void **state)
     assert_null(strstr(take(&out), "trust-set"));
 }
 
+static void handles_differ_in_each_part(void **state)
+{
+    (void)state;
+    const struct connection_handle handle = { 1, 2, 3 };
+    assert_true(connection_handle_equal(handle, (struct connection_handle){ 1, 2, 3 }));
+    assert_false(connection_handle_equal(handle, (struct connection_handle){ 9, 2, 3 }));
+    assert_false(connection_handle_equal(handle, (struct connection_handle){ 1, 9, 3 }));
+    assert_false(connection_handle_equal(handle, (struct connection_handle){ 1, 2, 9 }));
+}
+
+static void transports_have_names(void **state)
+{
+    (void)state;
+    assert_string_equal(transport_name(TRANSPORT_UDP), "udp");
+    assert_string_equal(transport_name(TRANSPORT_TCP), "tcp");
+    assert_string_equal(transport_name(TRANSPORT_TLS), "tls");
+    assert_string_equal(transport_name(TRANSPORT_UNSET), "unset");
+    assert_string_equal(transport_name((enum transport)99), "unset");
+}
+
+/* What was never decided is explained as a refusal. */
+static void no_decision_is_a_refusal(void **state)
+{
+    (void)state;
+    struct requirement requirement = fixture_requirement(LEVEL_CHAIN);
+    struct connection_key key = fixture_key_of(&requirement);
+    static const struct {
+        enum decision decision;
+        bool has_reason;
+    } cases[] = { { DECISION_UNSET, true }, { DECISION_REJECT, true }, { DECISION_OPEN, false },
+        { DECISION_REUSE, false } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct decision_result result = { .decision = cases[i].decision, .reason = REASON_NO_CONNECTION };
+        struct buffer out = BUFFER_EMPTY;
+        explain_decision(&result, &key, &out);
+        buffer_append_byte(&out, '\0');
+        assert_int_equal(strstr(out.data, reason_word(REASON_NO_CONNECTION)) != NULL, cases[i].has_reason);
+        buffer_free(&out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -299,6 +340,9 @@ int main(void)
         cmocka_unit_test(a_refusal_needs_no_more_than_its_reason),
         cmocka_unit_test(every_field_has_words),
         cmocka_unit_test(terms_name_what_has_a_name),
+        cmocka_unit_test(handles_differ_in_each_part),
+        cmocka_unit_test(transports_have_names),
+        cmocka_unit_test(no_decision_is_a_refusal),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

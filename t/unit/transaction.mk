@@ -56,3 +56,8 @@ check_PROGRAMS += t/141-transaction-random-scenarios.t
 t_141_transaction_random_scenarios_t_SOURCES = t/unit/transaction_random.c $(TRANSACTION_EDGE)
 t_141_transaction_random_scenarios_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_141_transaction_random_scenarios_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/142-transaction-odd-moments.t
+t_142_transaction_odd_moments_t_SOURCES = t/unit/transaction_seldom.c $(TRANSACTION_EDGE)
+t_142_transaction_odd_moments_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_142_transaction_odd_moments_t_LDADD = $(PURE_TEST_LIBS)

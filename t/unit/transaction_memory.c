@@ -15,6 +15,7 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -198,6 +199,86 @@ static void refused(struct edge *edge, struct call *call)
     finish(edge);
 }
 
+/* The first thing that is ever composed is the 200 to a CANCEL. */
+static void cancelled_at_once(struct edge *edge, struct call *call)
+{
+    struct destination to = { .name = "a" };
+    if (ask(edge, &(struct request_text){ 0 }, call) == REQUEST_NEW) {
+        ask(edge, &(struct request_text){ .method = "CANCEL" }, NULL);
+        forward(edge, call, &to, 1);
+    }
+    finish(edge);
+}
+
+/* The first thing that is ever composed is the provisional response of a next hop. */
+static void call_ringing(struct edge *edge, struct call *call)
+{
+    struct destination to = { .name = "a" };
+    const struct response_context_options options = { .no_100 = true };
+    if (ask(edge, &(struct request_text){ 0 }, call) == REQUEST_NEW) {
+        int rc = edge_forward(edge, call, &to, 1, &options);
+        if (rc == 0) {
+            answer(&to, 180, NULL);
+            answer(&to, 404, NULL);
+        } else {
+            call->answers = 1;
+            reply(edge, call, 503);
+        }
+    }
+    finish(edge);
+}
+
+/* The edge answers ahead of the next hop. */
+static void answered_by_the_edge(struct edge *edge, struct call *call)
+{
+    struct destination to = { .name = "a" };
+    const struct response_context_options options = { .no_100 = true };
+    if (ask(edge, &(struct request_text){ 0 }, call) == REQUEST_NEW) {
+        int rc = edge_forward(edge, call, &to, 1, &options);
+        for (int i = 0; rc == 0 && call->answers == 0 && call->context != NULL && i < 3; i++)
+            (void)!response_context_reply(call->context, REASON_NONE, &(struct local_reply){ .status = 486 });
+        if (rc != 0) {
+            call->answers = 1;
+            reply(edge, call, 503);
+        }
+    }
+    finish(edge);
+}
+
+/* 64 handles are taken, three for each call, and there is no room for a 65th: the last call's branch, or its second
+ * client. */
+static void calls_fill_the_handles(struct edge *edge, struct call *call, size_t before, size_t targets)
+{
+    static struct call calls[21];
+    static struct destination destinations[21];
+    struct destination to[2] = { { .name = "a" }, { .name = "b" } };
+    memset(calls, 0, sizeof(calls));
+    memset(destinations, 0, sizeof(destinations));
+    for (size_t i = 0; i < before; i++) {
+        char branch[40];
+        snprintf(branch, sizeof(branch), "z9hG4bK-%zu", i);
+        destinations[i].name = "other";
+        if (ask(edge, &(struct request_text){ .method = "OPTIONS", .branch = branch }, &calls[i]) == REQUEST_NEW)
+            forward(edge, &calls[i], &destinations[i], 1);
+    }
+    if (ask(edge, &(struct request_text){ 0 }, call) == REQUEST_NEW) {
+        forward(edge, call, to, targets);
+        answer(&to[0], 404, NULL);
+        answer(&to[1], 404, NULL);
+    }
+    finish(edge);
+}
+
+static void no_room_for_a_branch(struct edge *edge, struct call *call)
+{
+    calls_fill_the_handles(edge, call, 21, 1);
+}
+
+static void no_room_for_a_client(struct edge *edge, struct call *call)
+{
+    calls_fill_the_handles(edge, call, 20, 2);
+}
+
 /* ---- the runs ---- */
 
 /* True: the scenario ran through without any failure. */
@@ -242,6 +323,11 @@ SCENARIO(call_cancelled)
 SCENARIO(call_failed_over)
 SCENARIO(other_answered)
 SCENARIO(refused)
+SCENARIO(cancelled_at_once)
+SCENARIO(call_ringing)
+SCENARIO(answered_by_the_edge)
+SCENARIO(no_room_for_a_branch)
+SCENARIO(no_room_for_a_client)
 
 static void test_layer_new(void **state)
 {
@@ -270,6 +356,11 @@ int main(void)
         cmocka_unit_test(test_call_failed_over),
         cmocka_unit_test(test_other_answered),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_cancelled_at_once),
+        cmocka_unit_test(test_call_ringing),
+        cmocka_unit_test(test_answered_by_the_edge),
+        cmocka_unit_test(test_no_room_for_a_branch),
+        cmocka_unit_test(test_no_room_for_a_client),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

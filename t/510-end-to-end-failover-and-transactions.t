@@ -55,7 +55,7 @@ sub partner (@addresses) {
 my $good = tls_server($right);
 my $bad  = tls_server($wrong);
 
-subtest 'the next address' => sub {
+subtest 'A17: the next address' => sub {
     my $closed = own_address(2) . ':' . free_port(own_address(2));
     my $gone = tls_server($right, close => 'request');
     for my $case (

@@ -60,7 +60,7 @@ for my $kind ('TLS', 'TCP') {
         $stream->send("\r\n\r\n" x 3 . refused($stream, 'two'));
         is(heard($stream, 'two'), 'pong pong pong two', 'J01: each');
         $stream->send("\r\n" . refused($stream, 'three'));
-        is(heard($stream, 'three'), 'three', 'J02: a CRLF alone is noise');
+        is(heard($stream, 'three'), 'three', 'J02 A05: a CRLF alone is noise');
         $stream->send($_) for "\r", "\n", "\r", "\n", refused($stream, 'four');
         is(heard($stream, 'four'), 'pong four', 'J02: one ping, in four pieces');
         $stream->send(refused($stream, 'five', "\r\n\r\n\r\n\r\n") . refused($stream, 'six'));

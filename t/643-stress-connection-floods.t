@@ -84,7 +84,7 @@ my @silent = flood($count);
 is(scalar @silent, $count, "$count connections that say nothing");
 served('beside silent connections');
 my @here = grep { $_->{state} ne 'ready' } $edge->connections('inbound');
-cmp_ok(scalar @here, '<=', $each, 'no more of one address than the limit');
+cmp_ok(scalar @here, '<=', $each, 'A24: no more of one address than the limit');
 my $flooded = Trelay::Load::memory_kib($edge->daemon->pid);
 diag(sprintf '%d connections: %.1f KiB each', scalar @here, @here ? ($flooded - $before) / @here : 0);
 wait_until_ended('silent', @silent);
@@ -110,7 +110,7 @@ my $dripping = Trelay::Process->start(name => 'dripping', code => sub {
 $dripping->wait_for_line(qr/ready/);
 served('beside handshakes of one byte at a time');
 wait_until_ended('stalled', @stalled);
-is($dripping->wait_for_line(qr/^(all ended|some are open)/, 40), 'all ended', 'drops do not keep a handshake alive');
+is($dripping->wait_for_line(qr/^(all ended|some are open)/, 40), 'all ended', 'A24: drops do not keep a handshake alive');
 
 # After the handshake: a message that never ends.
 my @partial = map {
@@ -118,7 +118,7 @@ my @partial = map {
 } 1 .. 10;
 $_->send("OPTIONS sip:alice\@atlanta.example SIP/2.0\r\nVia: ") for @partial;
 served('beside messages that do not end');
-is(scalar(grep { $_->wait_for_close(20) } @partial), 10, 'each of them is ended');
+is(scalar(grep { $_->wait_for_close(20) } @partial), 10, 'A24: each of them is ended');
 my $left = $edge->daemon->process->wait_until('nothing is left', sub { return !(my @open = $edge->connections('inbound')) });
 ok($left, 'nothing is left of it');
 served('behind it all');

@@ -33,7 +33,7 @@ $stream{two}->send(response($seen{one}, 200, 'Forged', to_tag => 'x'));
 $stream{two}->send(response($seen{two}, 202, 'Mine',   to_tag => 'y'));
 is($edge->final($sent{two}, $phone{two})->status, 202, 'what came behind the forged response has arrived');
 $stream{one}->send(response($seen{one}, 486, 'Right', to_tag => 'z'));
-is($edge->final($sent{one}, $phone{one})->status, 486, 'the answer is that of the right connection');
+is($edge->final($sent{one}, $phone{one})->status, 486, 'A15 D18: the answer is that of the right connection');
 
 $edge->stop;
 done_testing;

@@ -337,7 +337,7 @@ int main(void)
         cmocka_unit_test(a_withdrawn_request_is_not_sent),
         cmocka_unit_test(an_idle_connection_ends),
         cmocka_unit_test(a_draining_pool_takes_nothing_new),
-        cmocka_unit_test(a_request_under_way_keeps_its_connection),
+        { "A18: a request under way keeps its connection", a_request_under_way_keeps_its_connection, NULL, NULL, NULL },
         cmocka_unit_test(a_freed_pool_gives_its_waiters_back),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

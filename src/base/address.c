@@ -30,16 +30,34 @@ struct address address_v6(const uint8_t bytes[16], uint32_t scope)
     return address;
 }
 
+/* Four numbers of one to three digits without leading zeros, 0 to 255, and nothing else (INV-11). */
+static bool parse_v4(struct slice text, uint8_t bytes_r[4])
+{
+    size_t at = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        unsigned value = 0;
+        if (i > 0 && (at == text.length || text.data[at++] != '.'))
+            return false;
+        size_t start = at;
+        for (; at < text.length && text.data[at] >= '0' && text.data[at] <= '9' && at - start < 3; at++)
+            value = value * 10 + (unsigned)(text.data[at] - '0');
+        if (at == start || value > 255 || (text.data[start] == '0' && at - start > 1))
+            return false;
+        bytes_r[i] = (uint8_t)value;
+    }
+    return at == text.length;
+}
+
 int address_parse(struct slice text, struct address *address_r)
 {
     char string[ADDRESS_TEXT_SIZE];
     uint8_t bytes[16];
-    if (!slice_to_string(text, string, sizeof(string)))
-        return ERROR_SYNTAX;
-    if (inet_pton(AF_INET, string, bytes) == 1) {
+    if (parse_v4(text, bytes)) {
         *address_r = address_v4(bytes);
         return 0;
     }
+    if (!slice_to_string(text, string, sizeof(string)))
+        return ERROR_SYNTAX;
     if (inet_pton(AF_INET6, string, bytes) == 1) {
         *address_r = address_v6(bytes, 0);
         return 0;
@@ -113,10 +131,15 @@ bool prefix_contains(const struct prefix *prefix, const struct address *address)
 {
     if (prefix->address.family != address->family)
         return false;
-    for (size_t i = 0; i < sizeof(address->bytes); i++)
-        if ((address->bytes[i] & covered(prefix->length, i)) != prefix->address.bytes[i])
-            return false;
-    return true;
+    static const uint8_t zero[sizeof(address->bytes)];
+    const uint8_t *wanted = prefix->address.bytes;
+    size_t whole = prefix->length / 8;
+    if (whole >= sizeof(address->bytes))
+        return memcmp(address->bytes, wanted, sizeof(address->bytes)) == 0;
+    size_t rest = sizeof(address->bytes) - whole - 1;
+    return memcmp(address->bytes, wanted, whole) == 0 &&
+        (address->bytes[whole] & covered(prefix->length, whole)) == wanted[whole] &&
+        memcmp(wanted + whole + 1, zero, rest) == 0;
 }
 
 /* As inet_ntop() writes it, at a tenth of the price: each record and each response has some. */

@@ -12,7 +12,7 @@ bool slice_equal(struct slice a, struct slice b)
 static bool equal_nocase(const char *a, const char *b, size_t length)
 {
     for (size_t i = 0; i < length; i++)
-        if (ascii_lower(a[i]) != ascii_lower(b[i]))
+        if (a[i] != b[i] && ascii_lower(a[i]) != ascii_lower(b[i]))
             return false;
     return true;
 }

@@ -87,7 +87,7 @@ void row_index_add(struct row_index *index, uint32_t number)
 
 uint32_t row_index_find(const struct row_index *index, const struct index_key *key)
 {
-    return index->slots != NULL ? find_slot(index, key, key_hash(index, key))->first : ROW_NONE;
+    return index->count > 0 ? find_slot(index, key, key_hash(index, key))->first : ROW_NONE;
 }
 
 struct slice index_prefix(const struct prefix *prefix, struct index_scratch *scratch)
@@ -102,10 +102,10 @@ struct prefix prefix_of(const struct address *address, uint8_t length)
 {
     struct prefix prefix = { .address = *address, .length = length };
     prefix.address.scope = 0;
-    for (unsigned i = 0; i < sizeof(prefix.address.bytes); i++) {
-        unsigned bits = length > 8 * i ? length - 8 * i : 0;
-        if (bits < 8)
-            prefix.address.bytes[i] &= (uint8_t)(0xff00u >> bits);
-    }
+    size_t whole = length / 8;
+    if (whole >= sizeof(prefix.address.bytes))
+        return prefix;
+    prefix.address.bytes[whole] &= (uint8_t)(0xff00u >> length % 8);
+    memset(prefix.address.bytes + whole + 1, 0, sizeof(prefix.address.bytes) - whole - 1);
     return prefix;
 }

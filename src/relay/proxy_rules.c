@@ -129,10 +129,14 @@ bool proxy_rules_have_looped(const struct sip_message *request, const struct tra
 {
     struct sip_values values = sip_values_of(request, SIP_HEADER_VIA);
     struct sip_value value;
-    struct sip_via via;
-    struct branch_id id;
-    while (sip_values_next(&values, &value))
-        if (sip_via_parse(value.text, &via) == 0 && branch_id_parse(via.branch, secret, &id) && id.loop_hash == hash)
+    struct sip_via below;
+    const struct sip_via *via = sip_message_top_via(request); /* which is read already */
+    for (bool is_top = true; sip_values_next(&values, &value); is_top = false) {
+        struct branch_id id;
+        if (!is_top || via == NULL)
+            via = sip_via_parse(value.text, &below) == 0 ? &below : NULL;
+        if (via != NULL && branch_id_parse(via->branch, secret, &id) && id.loop_hash == hash)
             return true;
+    }
     return false;
 }

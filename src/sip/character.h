@@ -62,6 +62,14 @@ static inline size_t sip_run(struct slice s, size_t at, unsigned bits)
     return end - at;
 }
 
+/* Where the first control or space stands at or after AT, or s.length. What is there is hardly ever anything else. */
+static inline size_t sip_find_blank(struct slice s, size_t at)
+{
+    while ((at += sip_run(s, at, SIP_IN_URI)) < s.length && (uint8_t)s.data[at] > ' ' && s.data[at] != 0x7f)
+        at++;
+    return at;
+}
+
 static inline bool sip_is_all(struct slice s, unsigned bits)
 {
     return s.length > 0 && sip_run(s, 0, bits) == s.length;

@@ -61,10 +61,7 @@ static struct places find_places(const struct sip_message *request)
 
 static bool is_request_uri(struct slice text)
 {
-    for (size_t i = 0; i < text.length; i++)
-        if ((uint8_t)text.data[i] <= ' ' || text.data[i] == 0x7f)
-            return false;
-    return slice_is_absent(text) || text.length > 0;
+    return slice_is_absent(text) || (text.length > 0 && sip_find_blank(text, 0) == text.length);
 }
 
 static int check_edit(const struct sip_message *request, const struct sip_request_edit *edit)

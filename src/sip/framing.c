@@ -95,13 +95,25 @@ static enum sip_defect_code read_body_length(struct slice head, uint64_t *length
     return code;
 }
 
+/* Where the empty line and the line end before it begin, or NULL. */
+static const char *find_end_of_head(const char *from, const char *end)
+{
+    const char *at = from, *lf;
+    while (at < end && (lf = memchr(at, '\n', (size_t)(end - at))) != NULL) {
+        if (lf - from >= 3 && memcmp(lf - 3, END_OF_HEAD, 4) == 0)
+            return lf - 3;
+        at = lf + 1;
+    }
+    return NULL;
+}
+
 /* Looks for the empty line behind what was looked at before. */
 static enum sip_frame find_head(struct sip_framing *framing, struct slice input, const struct sip_limits *limits,
     size_t *length_r, struct sip_defect *defect_r)
 {
     size_t from = framing->scanned > 3 ? framing->scanned - 3 : 0;
     struct slice head = slice_first(input, limits->message_bytes);
-    const char *end = head.length > from ? memmem(head.data + from, head.length - from, END_OF_HEAD, 4) : NULL;
+    const char *end = find_end_of_head(head.data + from, head.data + head.length);
     if (end == NULL) {
         framing->scanned = head.length;
         if (input.length <= limits->message_bytes)

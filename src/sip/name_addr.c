@@ -12,7 +12,7 @@ static bool looks_like_uri(struct slice uri)
     size_t scheme = sip_scheme_length(uri);
     if (scheme == 0 || scheme + 1 >= uri.length)
         return false;
-    for (size_t i = scheme + 1; i < uri.length; i++) {
+    for (size_t i = scheme + 1; (i += sip_run(uri, i, SIP_IN_URI)) < uri.length; i++) {
         uint8_t c = (uint8_t)uri.data[i];
         if (c <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"')
             return false;

@@ -15,7 +15,7 @@ static size_t value_length(struct slice s, size_t at)
 {
     if (at < s.length && s.data[at] == '"')
         return sip_quoted_length(s, at);
-    size_t end = at;
+    size_t end = at + sip_run(s, at, SIP_IN_TOKEN); /* nearly always all of it */
     while (end < s.length && is_value_byte(s.data[end]))
         end++;
     return end - at;

@@ -136,10 +136,8 @@ bool sip_is_stripped(const struct sip_extra *extra, const struct sip_header *hea
 
 bool sip_is_clean(struct slice text)
 {
-    for (size_t i = 0; i < text.length; i++)
-        if (text.data[i] == '\r' || text.data[i] == '\n' || text.data[i] == '\0')
-            return false;
-    return true;
+    return slice_find(text, '\r', 0) == text.length && slice_find(text, '\n', 0) == text.length &&
+        slice_find(text, '\0', 0) == text.length;
 }
 
 bool sip_are_lines(struct slice lines)

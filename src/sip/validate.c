@@ -23,10 +23,7 @@ static enum sip_defect_code check_single(const struct sip_message *message)
 /* The grammar of words is narrower; what matters is that the text ends where its line does. */
 static bool is_call_id(struct slice text)
 {
-    for (size_t i = 0; i < text.length; i++)
-        if ((uint8_t)text.data[i] <= ' ' || text.data[i] == 0x7f)
-            return false;
-    return text.length > 0;
+    return text.length > 0 && sip_find_blank(text, 0) == text.length;
 }
 
 /* The six fields of 8.1.1 but Max-Forwards, in requests and responses alike. */

@@ -19,18 +19,30 @@ static size_t take_token(struct slice s, size_t at, struct slice *token)
     return sip_skip_space(s, at + length);
 }
 
-/* sent-protocol = "SIP" SLASH "2.0" SLASH transport. */
-static size_t take_protocol(struct slice s, struct sip_via *via)
+/* "SIP" SLASH "2.0" SLASH, nearly always without white space; 0: something else. */
+static size_t take_protocol_name(struct slice s)
 {
+    static const struct slice usual = SLICE_LITERAL("SIP/2.0/");
     struct slice name;
     struct slice version;
+    if (s.length > usual.length && memcmp(s.data, usual.data, usual.length) == 0)
+        return usual.length;
     size_t at = take_token(s, 0, &name);
     if (at == 0 || at >= s.length || s.data[at] != '/' || !slice_equal_nocase(name, SLICE_LITERAL("SIP")))
         return 0;
     at = take_token(s, at + 1, &version);
     if (at == 0 || at >= s.length || s.data[at] != '/' || !slice_equal(version, SLICE_LITERAL("2.0")))
         return 0;
-    at = take_token(s, at + 1, &via->transport_text);
+    return at + 1;
+}
+
+/* sent-protocol = "SIP" SLASH "2.0" SLASH transport. */
+static size_t take_protocol(struct slice s, struct sip_via *via)
+{
+    size_t at = take_protocol_name(s);
+    if (at == 0)
+        return 0;
+    at = take_token(s, at, &via->transport_text);
     /* LWS, not SWS, before sent-by. */
     if (at == 0 || at >= s.length || !sip_is_space(s.data[at - 1]))
         return 0;

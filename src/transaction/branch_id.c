@@ -48,14 +48,15 @@ void branch_id_print(const struct branch_id *id, const struct transaction_secret
     out[BRANCH_ID_LENGTH] = '\0';
 }
 
-/* 0..31, or 32 for any other byte. */
-static unsigned value_of(char c)
-{
-    unsigned digit = (unsigned)(uint8_t)c - '0', letter = ((unsigned)(uint8_t)c | 0x20u) - 'a';
-    if (digit <= 9)
-        return digit;
-    return letter <= 'v' - 'a' ? letter + 10 : 32;
-}
+/* 1..32 for the values 0..31, 0 for any other byte. */
+#define LETTER(lower, upper, value) [lower] = (value) + 1, [upper] = (value) + 1
+static const uint8_t values[256] = { ['0'] = 1, ['1'] = 2, ['2'] = 3, ['3'] = 4, ['4'] = 5, ['5'] = 6, ['6'] = 7,
+    ['7'] = 8, ['8'] = 9, ['9'] = 10, LETTER('a', 'A', 10), LETTER('b', 'B', 11), LETTER('c', 'C', 12),
+    LETTER('d', 'D', 13), LETTER('e', 'E', 14), LETTER('f', 'F', 15), LETTER('g', 'G', 16), LETTER('h', 'H', 17),
+    LETTER('i', 'I', 18), LETTER('j', 'J', 19), LETTER('k', 'K', 20), LETTER('l', 'L', 21), LETTER('m', 'M', 22),
+    LETTER('n', 'N', 23), LETTER('o', 'O', 24), LETTER('p', 'P', 25), LETTER('q', 'Q', 26), LETTER('r', 'R', 27),
+    LETTER('s', 'S', 28), LETTER('t', 'T', 29), LETTER('u', 'U', 30), LETTER('v', 'V', 31) };
+#undef LETTER
 
 bool branch_id_parse(struct slice branch, const struct transaction_secret *secret, struct branch_id *id_r)
 {
@@ -64,14 +65,19 @@ bool branch_id_parse(struct slice branch, const struct transaction_secret *secre
         return false;
     uint8_t raw[RAW_LENGTH];
     for (size_t i = 0; i < TEXT_LENGTH / 8; i++) {
+        const char *eight = branch.data + COOKIE_LENGTH + 8 * i;
         uint64_t five = 0;
         for (size_t j = 0; j < 8; j++) {
-            unsigned value = value_of(branch.data[COOKIE_LENGTH + 8 * i + j]);
-            if (value > 31)
+            unsigned value = values[(uint8_t)eight[j]];
+            if (value == 0)
                 return false;
-            five = five << 5 | value;
+            five = five << 5 | (value - 1);
         }
-        put(raw + 5 * i, five, 5);
+        raw[5 * i] = (uint8_t)(five >> 32);
+        raw[5 * i + 1] = (uint8_t)(five >> 24);
+        raw[5 * i + 2] = (uint8_t)(five >> 16);
+        raw[5 * i + 3] = (uint8_t)(five >> 8);
+        raw[5 * i + 4] = (uint8_t)five;
     }
     if (get(raw + CHECKED_LENGTH, 8) != siphash(raw, CHECKED_LENGTH, secret->bytes))
         return false;

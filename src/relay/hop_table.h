@@ -4,13 +4,13 @@
 #define TRELAY_RELAY_HOP_TABLE_H
 
 #include "base/attributes.h"
-#include "base/table.h"
+#include "base/list.h"
 #include "decide/decide.h"
 
 struct hop;
 
 struct hop_table {
-    struct table table;
+    struct list *slots; /* by the hash of the connection's handle */
     uint64_t seed;
 };
 
@@ -18,9 +18,9 @@ int hop_table_init(struct hop_table *hops, uint64_t seed) MUST_CHECK;
 void hop_table_fini(struct hop_table *hops);
 /* Under hop->handle, which must name a connection. */
 void hop_table_insert(struct hop_table *hops, struct hop *hop);
-/* Allowed for a hop that is not in the table. */
-void hop_table_remove(struct hop_table *hops, struct hop *hop);
-/* Any one of them, or NULL. */
-struct hop *hop_table_find(const struct hop_table *hops, struct connection_handle handle);
+/* Allowed for a hop that is in no table; also for one that was taken. */
+void hop_table_remove(struct hop *hop);
+/* Moves those of that connection to the end of TAKEN, in the order in which they came. */
+void hop_table_take(struct hop_table *hops, struct connection_handle handle, struct list *taken);
 
 #endif

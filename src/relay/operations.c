@@ -112,7 +112,7 @@ static void client_closed(void *arg, void *user)
 {
     struct worker *worker = arg;
     struct hop *hop = user;
-    hop_table_remove(&worker->hops, hop);
+    hop_table_remove(hop);
     if (hop->facts != NULL)
         connection_facts_end(hop->facts);
     connection_facts_unref(hop->facts);

@@ -34,13 +34,15 @@ struct remote_closed {
 
 static void hops_lost(struct worker *worker, struct connection_handle handle, enum reason reason)
 {
-    struct hop *hop;
-    /* Failing one may end others: each search starts anew. */
-    while ((hop = hop_table_find(&worker->hops, handle)) != NULL) {
-        struct transaction_handle client = hop->client;
-        hop_table_remove(&worker->hops, hop);
+    struct list lost;
+    struct list_node *node;
+    list_init(&lost);
+    hop_table_take(&worker->hops, handle, &lost);
+    /* Failing one may end others, which leave the list by themselves. */
+    while ((node = list_take_first(&lost)) != NULL) {
+        struct hop *hop = CONTAINER_OF(node, struct hop, by_connection);
         hop->handle = (struct connection_handle){ 0 };
-        client_transaction_failed(worker->layer, client, reason);
+        client_transaction_failed(worker->layer, hop->client, reason);
     }
 }
 

@@ -156,7 +156,7 @@ struct relay_step {
 
 /* One try: where the client transaction's messages go. */
 struct hop {
-    struct table_node by_connection;
+    struct list_node by_connection;
     struct worker *worker;
     struct transaction_handle client, branch;
     enum transport transport;

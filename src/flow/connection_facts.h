@@ -39,7 +39,6 @@ struct connection_facts {
     struct certificate_facts *certificate; /* the peer's; NULL when it sent none */
     const char **identities;               /* its SIP domain identities (RFC 5922 7.1), normalised; one allocation */
     size_t identity_count;
-    uint64_t key_hash;                     /* keyed hash of the connection key; 0 of accepted ones */
     _Atomic(char *) texts[CONNECTION_TEXT_COUNT]; /* each set at most once, by connection_facts_keep_text() */
 };
 

@@ -192,7 +192,6 @@ static void fill_outbound(const struct requirement *requirement, const struct co
         memcpy(facts->credential_digest, credential->leaf_digest, DIGEST_SIZE);
     }
     struct slice bytes = slice_of((const char *)key->bytes, key->length);
-    facts->key_hash = key->hash;
     facts->has_key_digest = digest_sha256(&bytes, 1, facts->key_digest) == 0;
 }
 

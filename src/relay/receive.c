@@ -88,8 +88,7 @@ static void receive_response(struct worker *worker, const struct upstream *upstr
         drop(worker, message, "foreign");
         return;
     }
-    uint64_t key_hash = upstream->facts != NULL ? upstream->facts->key_hash : 0;
-    (void)response_origin(upstream->transport, key_hash, &upstream->source, origin);
+    (void)response_origin(upstream->transport, upstream->facts, &upstream->source, origin);
     if (owner == worker->index) {
         take_response(worker, message, origin);
         return;

@@ -4,7 +4,7 @@
  * Each address is decided anew under the same row's floor (INV-33); nothing is tried with less (INV-34).
  */
 #include "base/error.h"
-#include "base/hash.h"
+#include "pkix/digest.h"
 #include "policy/name.h"
 #include "relay/next_hop.h"
 #include "relay/outgoing.h"
@@ -239,16 +239,17 @@ static enum reason build(struct relay_step *step, struct requirement *requiremen
     return REASON_NONE;
 }
 
-/* Who alone may answer: the owner of a connection under this key; of datagrams, the address. */
-struct slice response_origin(enum transport transport, uint64_t key_hash, const struct endpoint *peer,
-    uint8_t out[RESPONSE_ORIGIN_SIZE])
+/* TRANSPORT_UNSET is nobody's: no response comes by it. */
+struct slice response_origin(enum transport transport, const struct connection_facts *facts,
+    const struct endpoint *peer, uint8_t out[RESPONSE_ORIGIN_SIZE])
 {
     memset(out, 0, RESPONSE_ORIGIN_SIZE);
-    out[0] = (uint8_t)transport;
+    if (transport == TRANSPORT_UDP || facts != NULL)
+        out[0] = (uint8_t)transport;
     if (transport == TRANSPORT_UDP)
-        memcpy(out + 1, peer->address.bytes, 16);
-    else
-        memcpy(out + 1, &key_hash, sizeof(key_hash));
+        memcpy(out + 1, peer->address.bytes, sizeof(peer->address.bytes));
+    else if (facts != NULL && facts->has_key_digest)
+        memcpy(out + 1, facts->key_digest, DIGEST_SIZE);
     return slice_of((const char *)out, RESPONSE_ORIGIN_SIZE);
 }
 
@@ -344,9 +345,14 @@ static void note_policy(struct relay_step *step, struct policy_snapshot *snapsho
     policy_snapshot_unref(old);
 }
 
-/* From now on the end of that connection is the end of this try. */
+/* From now on the end of that connection is the end of this try, and connections of its key may answer: one that has
+ * no digest of it is one of accepted ones, or found no memory, and answers nothing. */
 static void hop_is_on(struct worker *worker, struct hop *hop, struct connection_facts *facts)
 {
+    uint8_t origin[RESPONSE_ORIGIN_SIZE];
+    if (facts->has_key_digest)
+        client_transaction_set_origin(worker->layer, hop->client,
+            response_origin(hop->transport, facts, &hop->target, origin));
     hop->facts = connection_facts_ref(facts);
     hop->handle = facts->handle;
     hop_table_insert(&worker->hops, hop);
@@ -478,8 +484,8 @@ static enum reason try_address(struct relay_step *step)
     connection_key_encode(&requirement.key, worker->relay->hash_seed, &key);
     struct hop *hop = hop_new(step);
     struct client_transaction *client;
-    struct try_request try = { .user = hop, .origin = response_origin(step->target.transport, key.hash,
-                                                &step->target.endpoint, origin),
+    struct try_request try = { .user = hop,
+        .origin = response_origin(step->target.transport, NULL, &step->target.endpoint, origin),
         .loop_hash = step->exchange->loop_hash, .is_reliable = step->target.transport != TRANSPORT_UDP };
     if (hop == NULL || branch_try(worker->layer, step->branch, &try, &client) != 0) {
         slab_give(&worker->memory, hop, sizeof(*hop));
@@ -544,6 +550,13 @@ static enum reason send_stateless(struct relay_step *step)
     return REASON_NONE;
 }
 
+static bool is_of_key(const struct connection_facts *facts, const struct connection_key *key)
+{
+    uint8_t digest[DIGEST_SIZE];
+    const struct slice bytes = slice_of((const char *)key->bytes, key->length);
+    return facts->has_key_digest && digest_sha256(&bytes, 1, digest) == 0 && digest_equal(digest, facts->key_digest);
+}
+
 /* A connection that is opened for it has to prove what the lost one had (INV-33), by the policy of the request; and by
  * today's, or it is not sent. */
 bool t_relay_send_again(struct relay_step *step, const struct hop *hop, struct slice bytes)
@@ -553,7 +566,7 @@ bool t_relay_send_again(struct relay_step *step, const struct hop *hop, struct s
     if (hop->transport == TRANSPORT_UDP || hop->facts == NULL || build(step, &requirement) != REASON_NONE)
         return false;
     connection_key_encode(&requirement.key, step->exchange->worker->relay->hash_seed, &key);
-    if (key.hash != hop->facts->key_hash)
+    if (!is_of_key(hop->facts, &key))
         return false;
     struct placement *placement = make_placement(step, &requirement, &key);
     if (placement == NULL)

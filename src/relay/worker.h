@@ -74,10 +74,11 @@ struct worker {
     bool is_draining, is_stopping;
 };
 
-/* Who alone may answer a request, as the transaction layer compares it. */
-enum { RESPONSE_ORIGIN_SIZE = 17 };
-struct slice response_origin(enum transport transport, uint64_t key_hash, const struct endpoint *peer,
-    uint8_t out[RESPONSE_ORIGIN_SIZE]);
+/* Who alone may answer a request, as the transaction layer compares it: of datagrams the address; of connections the
+ * key, by its digest (INV-2), of which FACTS tells. FACTS NULL: nobody yet. */
+enum { RESPONSE_ORIGIN_SIZE = 1 + DIGEST_SIZE };
+struct slice response_origin(enum transport transport, const struct connection_facts *facts,
+    const struct endpoint *peer, uint8_t out[RESPONSE_ORIGIN_SIZE]);
 
 struct udp_port {
     struct worker *worker;

@@ -181,6 +181,14 @@ struct client_transaction *client_transaction_find(struct transaction_layer *lay
     return handle_table_find(&layer->handles, HANDLE_CLIENT, handle);
 }
 
+void client_transaction_set_origin(struct transaction_layer *layer, struct transaction_handle handle,
+    struct slice origin)
+{
+    struct client_transaction *client = client_transaction_find(layer, handle);
+    if (client != NULL && origin.length == client->origin_length && origin.length > 0)
+        memcpy(client->origin, origin.data, origin.length);
+}
+
 void *client_transaction_user(const struct client_transaction *client)
 {
     return client->user;

@@ -33,6 +33,11 @@ struct branch *client_transaction_branch(const struct client_transaction *client
 void client_transaction_branch_id(const struct transaction_layer *layer, const struct client_transaction *client,
     char out[BRANCH_ID_SIZE]);
 
+/* Who alone may answer became known later than branch_try(): ORIGIN has the length of the one given there; another one
+ * changes nothing. */
+void client_transaction_set_origin(struct transaction_layer *layer, struct transaction_handle client,
+    struct slice origin);
+
 /* The request, as composed with the branch id, was handed to the transport: to a connection, to the queue behind a
  * handshake, or to a socket. From now on run Timers A and B, or E and F, and C (RFC 3261 17.1.1.2: time to connect
  * counts). REQUEST is copied where it may be needed again (INVITE; unreliable transport).

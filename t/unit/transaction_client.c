@@ -311,6 +311,42 @@ static void test_origin(void **state)
     edge_stop(&edge);
 }
 
+/* Which connection it went on is known later than that it goes: until then nobody may answer. */
+static void test_origin_is_known_later(void **state)
+{
+    (void)state;
+    struct edge edge = { 0 };
+    struct call call;
+    struct destination to = { .name = "a", .origin = "nobody.." };
+    begin(&edge, &call, &to, "INVITE");
+    struct attempt *attempt = &to.attempts[0];
+    assert_int_equal(edge_respond_attempt(attempt, 200, "x", NULL, "key-of-a"), RESPONSE_WRONG_ORIGIN);
+    client_transaction_set_origin(edge.layer, attempt->handle, SLICE_LITERAL("key"));
+    assert_int_equal(edge_respond_attempt(attempt, 200, "x", NULL, "key"), RESPONSE_WRONG_ORIGIN);
+    client_transaction_set_origin(edge.layer, (struct transaction_handle){ .generation = 0 },
+        SLICE_LITERAL("key-of-a"));
+    assert_int_equal(edge_respond_attempt(attempt, 200, "x", NULL, "key-of-a"), RESPONSE_WRONG_ORIGIN);
+    client_transaction_set_origin(edge.layer, attempt->handle, SLICE_LITERAL("key-of-a"));
+    assert_int_equal(edge_respond_attempt(attempt, 200, "x", NULL, "nobody.."), RESPONSE_WRONG_ORIGIN);
+    assert_int_equal(edge_respond_attempt(attempt, 200, "x", NULL, "key-of-a"), RESPONSE_TAKEN);
+    edge_stop(&edge);
+}
+
+/* Without one anybody may, for good. */
+static void test_no_origin_gets_none(void **state)
+{
+    (void)state;
+    struct edge edge = { 0 };
+    struct call call;
+    struct destination to = { .name = "a" };
+    begin(&edge, &call, &to, "INVITE");
+    struct attempt *attempt = &to.attempts[0];
+    client_transaction_set_origin(edge.layer, attempt->handle, SLICE_LITERAL(""));
+    client_transaction_set_origin(edge.layer, attempt->handle, SLICE_LITERAL("key-of-a"));
+    assert_int_equal(edge_respond_attempt(attempt, 200, "x", NULL, "key-of-b"), RESPONSE_TAKEN);
+    edge_stop(&edge);
+}
+
 /* What was not handed over cannot have been answered. */
 static void test_response_before_the_request(void **state)
 {
@@ -438,6 +474,8 @@ int main(void)
         cmocka_unit_test(test_only_its_responses_reach_it),
         cmocka_unit_test(test_unknown_methods_are_told_apart),
         cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_origin_is_known_later),
+        cmocka_unit_test(test_no_origin_gets_none),
         cmocka_unit_test(test_response_before_the_request),
         cmocka_unit_test(test_worker_is_read_from_the_branch),
         cmocka_unit_test(test_placed_once),

@@ -205,14 +205,20 @@ void copy_time_us(struct copy_line *line, int64_t time_us)
 {
     char text[TIME_TEXT_SIZE];
     bool is_time = time_us != INT64_MIN && time_print_us(time_us, text);
-    copy_text(line, is_time ? slice_of_string(text) : SLICE_ABSENT);
+    if (is_time)
+        copy_columns(line, slice_of_string(text));
+    else
+        copy_null(line);
 }
 
 void copy_address(struct copy_line *line, const struct address *address)
 {
     char text[ADDRESS_TEXT_SIZE];
     bool is_address = address != NULL && address->family != ADDRESS_NONE;
-    copy_text(line, is_address ? slice_of_string(address_print(address, text)) : SLICE_ABSENT);
+    if (is_address)
+        copy_columns(line, slice_of_string(address_print(address, text)));
+    else
+        copy_null(line);
 }
 
 void copy_texts(struct copy_line *line, const struct slice *elements, size_t count)

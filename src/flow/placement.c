@@ -4,9 +4,10 @@
 
 struct placement *placement_new(struct slab *memory, struct policy_snapshot *snapshot)
 {
-    struct placement *placement = slab_take_zeroed(memory, sizeof(*placement));
+    struct placement *placement = slab_take(memory, sizeof(*placement));
     if (placement == NULL)
         return NULL;
+    memset(placement, 0, offsetof(struct placement, requirement));
     placement->memory = memory;
     placement->snapshot = policy_snapshot_ref(snapshot);
     return placement;

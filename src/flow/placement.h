@@ -23,8 +23,6 @@
 struct placement {
     struct mail mail;            /* for the way to the owner of the destination and back */
     struct list_node waiting;    /* behind a handshake */
-    struct requirement requirement;
-    struct connection_key key;
     struct slab *memory;         /* it is from */
     struct policy_snapshot *snapshot;
     struct demand *demand;       /* counted; NULL: under a later policy than that of the snapshot it is refused */
@@ -47,6 +45,10 @@ struct placement {
                                          is with the connection; generation 0: nobody waits for an answer */
     void *stateless;         /* the maker's own, where none does */
     atomic_uint stage;       /* enum placement_stage */
+
+    /* Last, for placement_new() leaves them to the maker to fill. */
+    struct requirement requirement;
+    struct connection_key key;
 };
 
 enum placement_stage { PLACEMENT_QUEUED = 0, PLACEMENT_SENDING, PLACEMENT_WITHDRAWN };

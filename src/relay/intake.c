@@ -42,7 +42,7 @@ static void check_sips(const struct sip_message *request, const struct intake_te
 void intake_decide(const struct sip_message *request, const struct intake_terms *terms, struct intake *intake_r,
     struct why *why)
 {
-    *intake_r = (struct intake){ 0 };
+    memset(intake_r, 0, offsetof(struct intake, routing.targets));
     check_rules(request, intake_r);
     if (intake_r->status == 0)
         check_sips(request, terms, intake_r);

@@ -27,9 +27,9 @@ struct intake {
     enum reason reason;
     const char *detail;  /* for Warning and the log; lives as long as WHY; NULL: the reason's own text */
     struct buffer lines; /* header lines that the answer needs */
-    struct routing routing;
     uint32_t max_breadth;
     uint64_t loop_hash;
+    struct routing routing; /* last, for it is large and not cleared as a whole */
 };
 
 /* Fills *INTAKE_R in every case; free it with intake_fini(). An ACK that gets a status is dropped by the caller: it is

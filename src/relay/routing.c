@@ -200,6 +200,7 @@ static struct routing_target *add_target(struct work *work)
     if (routing->target_count == ROUTING_TARGETS_MAX)
         return NULL;
     struct routing_target *target = &routing->targets[routing->target_count++];
+    *target = (struct routing_target){ .group = 0 };
     target->flags = work->flags;
     return target;
 }
@@ -379,7 +380,7 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
     const struct policy_snapshot *snapshot, const struct routing_source *source, struct routing *routing_r,
     struct why *why)
 {
-    *routing_r = (struct routing){ 0 };
+    memset(routing_r, 0, offsetof(struct routing, targets)); /* add_target() clears what it adds */
     struct work work = { .request = request, .settings = settings, .snapshot = snapshot, .source = source,
         .routing = routing_r, .why = why };
     struct sip_uri next;

@@ -39,8 +39,8 @@ struct routing {
     enum reason reason;
     struct routing_edits edits;
     size_t target_count;
-    struct routing_target targets[ROUTING_TARGETS_MAX];
-    struct buffer text, pushes; /* what the slices above point into when it was composed here */
+    struct buffer text, pushes; /* what slices above and below point into when it was composed here */
+    struct routing_target targets[ROUTING_TARGETS_MAX]; /* set up to the count */
 };
 
 /* 16.6(4): the URI by which the request leaves, or what stands above it in Route, is a SIPS URI. */

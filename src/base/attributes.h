@@ -13,6 +13,7 @@
 /* The cache line at ADDRESS will be read soon: several such waits for main memory then pass at one time. Any address is
  * allowed. */
 #define FETCH_AHEAD(address) __builtin_prefetch(address)
+#define FETCH_AHEAD_TO_WRITE(address) __builtin_prefetch(address, 1)
 enum { CACHE_LINE = 64 };
 
 /* For a MUST_CHECK result that changes nothing here; say why beside it. */

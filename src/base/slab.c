@@ -12,6 +12,7 @@ enum {
     CHUNK = 64 * 1024,
     CHUNKS = 16, /* of one region */
     ALL_COLD = (1 << CHUNKS) - 1,
+    FETCH_MAX = 512, /* bytes of the next object that are fetched ahead */
     READY_MAX = 16, /* more than that many are made cold, so that a steady load makes none cold */
 };
 
@@ -27,6 +28,7 @@ struct slab_chunk {
     uint32_t used;  /* objects taken */
     uint32_t fresh; /* offset behind which nothing was cut yet */
     bool has_room;  /* it is in the list */
+    bool is_whole;  /* it has all its pages */
 };
 
 struct slab_region {
@@ -120,8 +122,16 @@ static bool add_region(struct slab *slab)
 }
 
 /* Pages made one by one, when they are first written to, cost ten times as much. A kernel that cannot make them at once
- * makes them then; a class that has no chunk yet may never need them all. */
-static struct slab_chunk *warm_up(struct slab *slab, bool is_whole)
+ * makes them then. */
+static void make_pages(struct slab_chunk *chunk)
+{
+#ifdef MADV_POPULATE_WRITE
+    (void)madvise(chunk, CHUNK, MADV_POPULATE_WRITE);
+#endif
+    chunk->is_whole = true;
+}
+
+static struct slab_chunk *warm_up(struct slab *slab)
 {
     if (slab->cold_regions == NULL && !add_region(slab))
         return NULL;
@@ -135,11 +145,7 @@ static struct slab_chunk *warm_up(struct slab *slab, bool is_whole)
         PUSH(slab->full_regions, region);
     }
     struct slab_chunk *chunk = (struct slab_chunk *)(void *)(region->memory + (size_t)index * CHUNK);
-#ifdef MADV_POPULATE_WRITE
-    if (is_whole)
-        (void)madvise(chunk, CHUNK, MADV_POPULATE_WRITE);
-#endif
-    chunk->region = region;
+    *chunk = (struct slab_chunk){ .region = region };
     return chunk;
 }
 
@@ -168,13 +174,25 @@ static bool add_chunk(struct slab *slab, size_t class)
     if (chunk != NULL) {
         REMOVE(slab->empty, chunk);
         slab->empty_count--;
-    } else if ((chunk = warm_up(slab, slab->chunk_count[class] > 0)) == NULL) {
+    } else if ((chunk = warm_up(slab)) == NULL) {
         return false;
     }
-    *chunk = (struct slab_chunk){ .region = chunk->region, .fresh = SLAB_STEP, .has_room = true };
+    /* A class that has no chunk yet may never need all of it; one that others used before has only what they needed. */
+    if (!chunk->is_whole && slab->chunk_count[class] > 0)
+        make_pages(chunk);
+    *chunk = (struct slab_chunk){ .region = chunk->region, .fresh = SLAB_STEP, .has_room = true,
+        .is_whole = chunk->is_whole };
     PUSH(slab->with_room[class], chunk);
     slab->chunk_count[class]++;
     return true;
+}
+
+/* What is cut next was never written to, or long ago: its lines come from main memory until then. */
+static void fetch_next(const struct slab_chunk *chunk, size_t size)
+{
+    size_t lines = size < FETCH_MAX ? size : FETCH_MAX;
+    for (size_t at = 0; at < lines; at += CACHE_LINE)
+        FETCH_AHEAD_TO_WRITE((const char *)chunk + chunk->fresh + at);
 }
 
 void *slab_take(struct slab *slab, size_t size)
@@ -191,6 +209,7 @@ void *slab_take(struct slab *slab, size_t size)
     } else {
         object = (struct slab_object *)(void *)((char *)chunk + chunk->fresh);
         chunk->fresh += (uint32_t)rounded;
+        fetch_next(chunk, rounded);
     }
     chunk->used++;
     if (chunk->free == NULL && chunk->fresh + rounded > CHUNK) {

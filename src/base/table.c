@@ -46,7 +46,7 @@ static void grow(struct table *table)
 
 void table_insert(struct table *table, struct table_node *node, uint64_t hash)
 {
-    if (table->count >= table->slot_count)
+    if (2 * table->count >= table->slot_count) /* each entry that is not the one is a wait for main memory */
         grow(table);
     struct table_node **slot = slot_of(table, hash);
     *node = (struct table_node){ .next = *slot, .hash = hash, .is_held = true };

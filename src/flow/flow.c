@@ -76,6 +76,8 @@ int flow_flush(struct flow *flow)
     list_remove(&flow->dirty);
     if (flow->session == NULL || flow->stream == NULL)
         return 0;
+    if (flow->is_broken)
+        return ERROR_CLOSED;
     struct slice output = tls_session_output(flow->session);
     if (output.length == 0)
         return 0;
@@ -83,6 +85,17 @@ int flow_flush(struct flow *flow)
     if (rc == 0)
         tls_session_sent(flow->session, output.length);
     return rc;
+}
+
+/* A session that failed to write (there was no memory) writes nothing ever after: nobody may be placed on it again. It
+ * is ended when nobody is on the stack who holds it. */
+static void mark_broken(struct flow *flow)
+{
+    flow->is_broken = true;
+    if (list_holds(&flow->dirty))
+        return;
+    list_append(&flow->pool->dirty, &flow->dirty);
+    loop_defer(flow->pool->loop, &flow->pool->flush);
 }
 
 int flow_write(struct flow *flow, struct slice message)
@@ -95,6 +108,8 @@ int flow_write(struct flow *flow, struct slice message)
     int rc = tls_session_write(flow->session, message, NULL);
     if (rc == 0)
         flow_mark_dirty(flow);
+    else if (rc != ERROR_LIMIT)
+        mark_broken(flow);
     return rc;
 }
 

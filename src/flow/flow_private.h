@@ -30,6 +30,7 @@ struct flow {
     struct stream *stream;
     struct endpoint peer;
     bool is_accepted, is_tls, is_exclusive, is_closing;
+    bool is_broken;                 /* the TLS session is of no use any more: it ends at the end of the turn */
     bool is_doubted;                /* its peer is to be proven anew when it is reviewed */
 
     struct placement *opener;       /* outbound, until ready: whose requirement opens it (INV-1) */

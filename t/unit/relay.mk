@@ -21,3 +21,10 @@ t_200_scenarios_run_the_core_t_SOURCES = t/unit/scenario.c t/unit/scenario.h t/u
     t/unit/scenario_relay.c t/unit/scenario_agent.c t/unit/scenario_match.c
 t_200_scenarios_run_the_core_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_200_scenarios_run_the_core_t_LDADD = $(EDGE_TEST_LIBS)
+
+# The daemon, short of memory when a test wants it.
+noinst_PROGRAMS += t/trelayd-short
+t_trelayd_short_SOURCES = src/daemon/main.c t/unit/short_memory.c t/unit/refused_memory.h
+t_trelayd_short_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_trelayd_short_LDADD = $(EDGE_LIBS)
+t_trelayd_short_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc

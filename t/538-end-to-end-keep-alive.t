@@ -101,6 +101,13 @@ subtest 'J04: no interval, no ping' => sub {
     $quiet->send(response($request, 200));
     is($edge->final($sent{quiet}, $phone{quiet})->status, 200, 'J04: an answer on the other');
     is($quiet->rest, '', 'J04: which has heard nothing');
+
+    $edge->apply("UPDATE trelay.outbound_policy SET keepalive = '1 second' WHERE name = 'quiet'");
+    $sent{quiet} = $edge->send('OPTIONS', 'sip:bob@quiet.example', from_socket => $phone{quiet});
+    $quiet->send(response($quiet->receive, 200));
+    is($edge->final($sent{quiet}, $phone{quiet})->status, 200, 'J04: the row gets an interval, the connection stays');
+    while (length $quiet->rest < 4) { $quiet->fill(time + 20) || last }
+    is($quiet->rest, "\r\n\r\n", 'J04: and from its next request on it is pinged');
 };
 
 $edge->stop;

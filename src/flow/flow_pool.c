@@ -313,6 +313,8 @@ void flow_place_on(struct flow *flow, struct placement *placement, enum decision
     }
     flow->requests++;
     flow_note_terms(flow, &placement->requirement.terms);
+    if (flow->keepalive.interval_s != placement->requirement.terms.keepalive_s)
+        flow_keep_alive(flow, &placement->requirement); /* the row says something else now */
     if (placement->client.generation != 0)
         connection_facts_begin(flow->facts); /* until its transaction is over */
     placement->facts = connection_facts_ref(flow->facts);

@@ -82,7 +82,8 @@ static const struct udp_handler udp_handler = { .received = worker_receive_datag
 
 static void on_timer(void *arg)
 {
-    (void)arg; /* the hook behind each wait advances the layer; the timer only ends the wait */
+    struct worker *worker = arg;
+    worker->timer_set_for = 0; /* the hook behind each wait advances the layer; the timer only ends the wait */
 }
 
 static void on_record_timer(void *arg)
@@ -98,6 +99,14 @@ static void after_wait(void *arg)
 
 /* A connection weighs as much as so many answered transactions. */
 enum { TRANSACTIONS_PER_CONNECTION = 8 };
+enum { TIMER_STEP_MS = 8 };
+
+/* RFC 3261's timers are the least that is waited, half a second and more. Each answered request ends at a millisecond
+ * of its own (J, K): what is due within one step is done in one wake-up. */
+static uint64_t in_steps(uint64_t due_ms)
+{
+    return due_ms < UINT64_MAX - TIMER_STEP_MS ? (due_ms + TIMER_STEP_MS - 1) / TIMER_STEP_MS * TIMER_STEP_MS : due_ms;
+}
 
 static void before_wait(void *arg)
 {
@@ -106,7 +115,7 @@ static void before_wait(void *arg)
     if (worker->pool != NULL)
         held += (uint64_t)flow_pool_counts(worker->pool).connections * TRANSACTIONS_PER_CONNECTION;
     atomic_store_explicit(&worker->counts.held, held, memory_order_relaxed);
-    uint64_t next = transaction_layer_next_ms(worker->layer), now = loop_now_ms(worker->loop);
+    uint64_t next = in_steps(transaction_layer_next_ms(worker->layer)), now = loop_now_ms(worker->loop);
     if (next == worker->timer_set_for)
         return;
     worker->timer_set_for = next;

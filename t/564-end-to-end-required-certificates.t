@@ -52,5 +52,20 @@ is($edge->phone->receive(0), undef, 'and the phone has heard nothing more');
 $edge->apply("UPDATE trelay.server_profile SET client_auth = 'request'");
 is(outcome('stranger'), 200, 'optional: the row for the address decides');
 
+# A server name that no profile has ends the handshake, where names are told apart at all.
+sub handshake ($name) {
+    my $caller = eval {
+        Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
+            tls => { certificate => $leaf{trusted}, sni => $name });
+    };
+    return 'done' if $caller;
+    my $error = $@ =~ s/^TLS: //r;
+    return $error =~ /unrecognized name/i ? 'unrecognized' : $error;
+}
+is(handshake('other.example'), 'done', 'X11: while no profile has a server name, any will do');
+$edge->apply("UPDATE trelay.server_profile SET server_name = 'atlanta.example'");
+is(handshake('atlanta.example'), 'done',         'X11: the name of a profile');
+is(handshake('other.example'),   'unrecognized', 'X11: a name that no profile has');
+
 $edge->stop;
 done_testing;

@@ -156,7 +156,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_default_is_sound),
-        cmocka_unit_test(weak_suites_have_no_name),
+        { "X05: weak suites have no name", weak_suites_have_no_name, NULL, NULL, NULL },
         cmocka_unit_test(every_version_of_the_range_keeps_a_suite),
         cmocka_unit_test(the_range_of_versions_has_an_order),
         cmocka_unit_test(groups_have_two_names_each),

@@ -14,32 +14,12 @@
 /* Allocations until one is refused; below 0: none is. */
 static long until_refusal = -1;
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
 static bool is_refused(void)
 {
     return until_refusal >= 0 && until_refusal-- == 0;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return is_refused() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_refused() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return is_refused() ? NULL : __real_realloc(old, size);
-}
+#include "refused_memory.h"
 
 static const struct certificate_name names[] = {
     { .type = CERTIFICATE_NAME_URI, .text = "sip:biloxi.example" },

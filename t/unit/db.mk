@@ -6,6 +6,6 @@ t_320_db_server_text_t_LDADD = $(EDGE_TEST_LIBS)
 
 # All of src/db, for script tests.
 noinst_PROGRAMS += t/db-probe
-t_db_probe_SOURCES = t/unit/db_probe.c
+t_db_probe_SOURCES = t/unit/db_probe.c t/unit/refused_memory.h
 t_db_probe_LDADD = $(EDGE_LIBS)
 t_db_probe_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

@@ -27,13 +27,7 @@ enum { LINE_MAX_LENGTH = 4096, FIELDS_MAX = 8 };
 /* Every n-th allocation of ours finds no memory (the linker wraps them); 0: none. Libraries have their own. */
 static unsigned refuse_every, allocations;
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *memory, size_t size);
 char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *memory, size_t size);
 char *__wrap_strdup(const char *text);
 
 static bool is_refused(void)
@@ -41,20 +35,7 @@ static bool is_refused(void)
     return refuse_every != 0 && ++allocations % refuse_every == 0;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return is_refused() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_refused() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *memory, size_t size)
-{
-    return is_refused() ? NULL : __real_realloc(memory, size);
-}
+#include "refused_memory.h"
 
 char *__wrap_strdup(const char *text)
 {

@@ -26,7 +26,7 @@ t_net_locate_SOURCES = t/unit/net_locate.c
 t_net_locate_LDADD = $(EDGE_LIBS)
 
 check_PROGRAMS += t/464-net-memory-refused.t
-t_464_net_memory_refused_t_SOURCES = t/unit/net_memory.c $(LOOP_FIXTURE)
+t_464_net_memory_refused_t_SOURCES = t/unit/net_memory.c t/unit/refused_memory.h $(LOOP_FIXTURE)
 t_464_net_memory_refused_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_464_net_memory_refused_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 t_464_net_memory_refused_t_LDADD = $(EDGE_TEST_LIBS)

@@ -20,13 +20,6 @@
 static long until_refusal = -1;
 static bool was_refused;
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
 static bool is_refused(void)
 {
     if (until_refusal < 0)
@@ -37,20 +30,7 @@ static bool is_refused(void)
     return true;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return is_refused() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return is_refused() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return is_refused() ? NULL : __real_realloc(old, size);
-}
+#include "refused_memory.h"
 
 static const struct log_scope silent = { .logger = NULL };
 

@@ -33,7 +33,7 @@ t_407_pkix_digest_t_CPPFLAGS = $(PKIX_TEST_CPPFLAGS)
 t_407_pkix_digest_t_LDADD = $(EDGE_TEST_LIBS)
 
 check_PROGRAMS += t/408-pkix-memory.t
-t_408_pkix_memory_t_SOURCES = t/unit/pkix_memory.c $(PKIX_TEST_SOURCES)
+t_408_pkix_memory_t_SOURCES = t/unit/pkix_memory.c t/unit/refused_memory.h $(PKIX_TEST_SOURCES)
 t_408_pkix_memory_t_CPPFLAGS = $(PKIX_TEST_CPPFLAGS)
 t_408_pkix_memory_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 t_408_pkix_memory_t_LDADD = $(EDGE_TEST_LIBS)

@@ -22,7 +22,7 @@ t_103_policy_lookup_equals_reading_all_rows_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_103_policy_lookup_equals_reading_all_rows_t_LDADD = $(PURE_TEST_LIBS)
 
 check_PROGRAMS += t/104-policy-snapshot-memory-fails.t
-t_104_policy_snapshot_memory_fails_t_SOURCES = t/unit/policy_memory.c $(POLICY_FIXTURE)
+t_104_policy_snapshot_memory_fails_t_SOURCES = t/unit/policy_memory.c t/unit/refused_memory.h $(POLICY_FIXTURE)
 t_104_policy_snapshot_memory_fails_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_104_policy_snapshot_memory_fails_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 t_104_policy_snapshot_memory_fails_t_LDADD = $(PURE_TEST_LIBS)

@@ -6,37 +6,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
 /* Allocations until one fails; negative: none does. */
 static long countdown = -1;
 static long taken;
 
-static bool fails_now(void)
+static bool is_refused(void)
 {
     taken++;
     return countdown >= 0 && countdown-- == 0;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return fails_now() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails_now() ? NULL : __real_calloc(count, size);
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails_now() ? NULL : __real_realloc(old, size);
-}
+#include "refused_memory.h"
 
 enum { OUTBOUND_ROWS = 700, OTHER_ROWS = 20 };
 

@@ -41,7 +41,7 @@ t_116_sip_splices_leave_the_rest_untouched_t_SOURCES = t/unit/sip_compose.c $(SI
 t_116_sip_splices_leave_the_rest_untouched_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_116_sip_splices_leave_the_rest_untouched_t_LDADD = $(PURE_TEST_LIBS)
 
-t_117_sip_memory_runs_out_t_SOURCES = t/unit/sip_memory.c $(SIP_TEST_SUPPORT)
+t_117_sip_memory_runs_out_t_SOURCES = t/unit/sip_memory.c t/unit/refused_memory.h $(SIP_TEST_SUPPORT)
 t_117_sip_memory_runs_out_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_117_sip_memory_runs_out_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc
 t_117_sip_memory_runs_out_t_LDADD = $(PURE_TEST_LIBS)

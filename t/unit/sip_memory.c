@@ -9,39 +9,17 @@
 
 #include <stdlib.h>
 
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
 /* Allocations that still succeed; negative: all do. */
 static long left = -1;
 static long asked;
 
-static bool may_have_memory(void)
+static bool is_refused(void)
 {
     asked++;
-    if (left < 0)
-        return true;
-    return left-- > 0;
+    return left >= 0 && left-- == 0;
 }
 
-void *__wrap_malloc(size_t size)
-{
-    return may_have_memory() ? __real_malloc(size) : NULL;
-}
-
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return may_have_memory() ? __real_calloc(count, size) : NULL;
-}
-
-void *__wrap_realloc(void *old, size_t size)
-{
-    return may_have_memory() ? __real_realloc(old, size) : NULL;
-}
+#include "refused_memory.h"
 
 typedef int (*step_fn)(void *arg);
 

@@ -22,7 +22,7 @@ t_425_tls_library_t_SOURCES = t/unit/tls_library.c $(TLS_BENCH)
 t_425_tls_library_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS) $(WOLFSSL_CFLAGS)
 t_425_tls_library_t_LDADD = $(EDGE_TEST_LIBS)
 check_PROGRAMS += t/426-tls-memory-runs-out.t
-t_426_tls_memory_runs_out_t_SOURCES = t/unit/tls_memory.c $(TLS_BENCH)
+t_426_tls_memory_runs_out_t_SOURCES = t/unit/tls_memory.c t/unit/refused_memory.h $(TLS_BENCH)
 t_426_tls_memory_runs_out_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS) $(WOLFSSL_CFLAGS)
 t_426_tls_memory_runs_out_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 t_426_tls_memory_runs_out_t_LDADD = $(EDGE_TEST_LIBS)

@@ -47,7 +47,7 @@ t_138_transaction_failover_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_138_transaction_failover_t_LDADD = $(PURE_TEST_LIBS)
 
 check_PROGRAMS += t/140-transaction-memory-runs-out.t
-t_140_transaction_memory_runs_out_t_SOURCES = t/unit/transaction_memory.c $(TRANSACTION_EDGE)
+t_140_transaction_memory_runs_out_t_SOURCES = t/unit/transaction_memory.c t/unit/refused_memory.h $(TRANSACTION_EDGE)
 t_140_transaction_memory_runs_out_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_140_transaction_memory_runs_out_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 t_140_transaction_memory_runs_out_t_LDADD = $(PURE_TEST_LIBS)

@@ -154,6 +154,8 @@ static void no_failed_allocation_proves_anything(void **state)
     struct trust_store *store = support_store((support_list){ root });
     for (size_t i = 0; i < sizeof(chains) / sizeof(chains[0]); i++) {
         struct pki_spec spec = chains[i].intermediate;
+        bool is_excused = support_is_excused(&spec);
+        support_excuse(is_excused, true);
         spec.issuer = root;
         const struct pki_certificate *intermediate = support_make(&spec);
         spec = chains[i].leaf;
@@ -173,6 +175,7 @@ static void no_failed_allocation_proves_anything(void **state)
         }
         judge_once(store, i, &chain);
         certificate_chain_fini(&chain);
+        support_excuse(is_excused, false);
     }
     trust_store_unref(store);
     support_free_all();

@@ -37,6 +37,11 @@ const struct pki_certificate *support_make(const struct pki_spec *spec);
 #define SUPPORT_MAKE(...) support_make(&(const struct pki_spec){ __VA_ARGS__ })
 void support_free_all(void);
 
+/* libcrypto 3.0 forgets the policy constraints of a certificate that names no policies, 42 bytes each: LeakSanitizer,
+ * where it is linked, looks away while such a one is used (IS_BEGIN, then not). */
+bool support_is_excused(const struct pki_spec *spec);
+void support_excuse(bool is_excused, bool is_begin);
+
 /* Compares reasons by word, so that a failure can be read; TITLE says which case. */
 void support_expect(enum reason is, enum reason expected, const char *title, const struct verdict *verdict);
 

@@ -61,7 +61,7 @@ subtest 'a reload of what has not changed' => sub {
         my $before = log_of('connection-revalidated');
         is(reload_by_psql($mode), 'done: reloaded', "$mode: psql hears of it");
         if ($mode eq 'revalidate') {
-            $edge->daemon->process->wait_until('all are looked at', sub { log_of('connection-revalidated') >= $before + 3 });
+            $edge->daemon->process->wait_until('all are looked at', sub { log_of('connection-revalidated') >= $before + 2 });
             is(ask($_), $at{$_}, "$mode: $_ stays") for sort keys %at;
             next;
         }

@@ -130,7 +130,7 @@ enum reason flow_review(struct flow *flow, bool is_doubted)
         enlist(flow);
         return reason;
     }
-    if (reason != REASON_NONE || is_doubted)
+    if (reason != REASON_NONE || verdict.result == VERDICT_PROVEN)
         log_outcome(flow, reason, verdict.detail);
     if (reason == REASON_NONE && is_doubted)
         flow->proven_ms = pool_now_ms(flow->pool);

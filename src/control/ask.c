@@ -24,6 +24,7 @@ static const struct {
     { "status", NULL, false },
     { "connections", NULL, false },
     { "explain", "destination", true },
+    { "probe", "destination", true },
     { "reload", "mode", false },
     { "close", "id", true },
 };

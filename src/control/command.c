@@ -126,6 +126,7 @@ static const struct {
     { "status", do_status },
     { "connections", do_connections },
     { "explain", control_explain },
+    { "probe", control_probe },
     { "reload", do_reload },
     { "close", do_close },
 };
@@ -138,5 +139,5 @@ void control_command(struct control_client *client, json_t *question)
             commands[i].run(client, question);
             return;
         }
-    control_answer_error(client, "unknown command; there are status, connections, explain, reload, close");
+    control_answer_error(client, "unknown command; there are status, connections, explain, probe, reload, close");
 }

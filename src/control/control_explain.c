@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control_explain.c - which row, which key, which decision, and why, for a request that is not sent (INV-50).
- * In:    {"command":"explain","destination":"sip:bob@biloxi.example","source":...,"flags":...,"address":...}
+ * In:    {"command":"explain","destination":"sip:bob@biloxi.example","source":...,"flags":...,"address":...};
+ *        "probe" instead of "explain": then a handshake is made, instead of a decision.
  * The same functions decide here as in the relay step, with today's snapshot.
  */
 #include "base/error.h"
@@ -24,6 +25,7 @@ struct explanation {
     struct policy_lookup_order order;
     const struct outbound_policy *row;
     struct requirement requirement;
+    bool is_probe;
     json_t *answer;
 };
 
@@ -70,6 +72,13 @@ static void on_decided(void *arg, const struct decision_result *result)
     say(explanation, "reason", reason_word(REASON_NONE));
     say(explanation, "connection",
         result->handle.generation != 0 ? connection_id_print(result->handle, id) : NULL);
+    finish(explanation);
+}
+
+static void on_probed(void *arg, const struct relay_probe_result *result)
+{
+    struct explanation *explanation = arg;
+    (void)json_object_set_new(explanation->answer, "probe", control_probe_json(result));
     finish(explanation);
 }
 
@@ -140,8 +149,15 @@ static void explain_target(struct explanation *explanation, const struct locate_
     say(explanation, "sni", requirement->key.sni);
     say(explanation, "trust_set", requirement->terms.trust_set != NULL ? requirement->terms.trust_set->name : NULL);
     say_key(explanation);
-    if (relay_consider(environment->relay, requirement, explanation->snapshot, environment->mailbox, on_decided,
-            explanation) != 0)
+    if (explanation->is_probe && requirement->key.transport != TRANSPORT_TLS) {
+        refuse(explanation, REASON_PLAIN_TRANSPORT, "the next hop is not reached by TLS: there is no handshake");
+        return;
+    }
+    int rc = explanation->is_probe ? relay_probe(environment->relay, requirement, explanation->snapshot,
+                                         environment->mailbox, on_probed, explanation)
+                                   : relay_consider(environment->relay, requirement, explanation->snapshot,
+                                         environment->mailbox, on_decided, explanation);
+    if (rc != 0)
         refuse(explanation, REASON_NO_MEMORY, NULL);
 }
 
@@ -208,7 +224,7 @@ static bool read_question(struct explanation *explanation, json_t *question, str
     return true;
 }
 
-void control_explain(struct control_client *client, json_t *question)
+static void explain(struct control_client *client, json_t *question, bool is_probe)
 {
     const struct control_environment *environment = control_client_environment(client);
     struct explanation *explanation = calloc(1, sizeof(*explanation));
@@ -219,6 +235,7 @@ void control_explain(struct control_client *client, json_t *question)
         return;
     }
     explanation->client = client;
+    explanation->is_probe = is_probe;
     if (!read_question(explanation, question, &why)) {
         free(explanation);
         control_answer_error(client, why.text);
@@ -247,4 +264,14 @@ void control_explain(struct control_client *client, json_t *question)
         break;
     }
     locate(explanation);
+}
+
+void control_explain(struct control_client *client, json_t *question)
+{
+    explain(client, question, false);
+}
+
+void control_probe(struct control_client *client, json_t *question)
+{
+    explain(client, question, true);
 }

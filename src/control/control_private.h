@@ -19,5 +19,9 @@ void control_answer_error(struct control_client *client, const char *text);
 void control_command(struct control_client *client, json_t *question);
 /* control_explain.c */
 void control_explain(struct control_client *client, json_t *question);
+/* The same question, and then a real handshake. */
+void control_probe(struct control_client *client, json_t *question);
+/* What came of it, as the member "probe" of an answer. */
+json_t *control_probe_json(const struct relay_probe_result *result);
 
 #endif

@@ -17,6 +17,8 @@ static void usage(FILE *out)
           "  connections                  its connections\n"
           "  explain DESTINATION [source=DOMAIN] [peer=NAME] [flags=FLAGS]\n"
           "                               which row, key and decision a request would get, without sending it\n"
+          "  probe DESTINATION [source=DOMAIN] [peer=NAME] [flags=FLAGS]\n"
+          "                               the same, and a real handshake: verdict, names, certificates of the peer\n"
           "  reload [drop|drain|revalidate]\n"
           "                               read rows and files again; then end the TLS connections (default), let them\n"
           "                               finish, or keep those whose peers still prove themselves\n"

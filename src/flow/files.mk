@@ -8,6 +8,6 @@ libedge_a_SOURCES += \
     src/flow/flow_private.h src/flow/flow.c \
     src/flow/flow_limit.c src/flow/backoff.h src/flow/backoff.c src/flow/flow_upgrade.c \
     src/flow/keepalive.h src/flow/keepalive.c \
-    src/flow/flow_open.c src/flow/flow_accept.c \
+    src/flow/flow_open.c src/flow/flow_probe.c src/flow/flow_accept.c \
     src/flow/flow_verdict.c src/flow/flow_input.c
 EXTRA_DIST += src/flow/pool.pml

@@ -160,6 +160,7 @@ static void give_back_waiters(struct flow *flow, enum reason reason, const struc
             continue;
         }
         placement->facts = connection_facts_ref(flow->facts);
+        flow_show(flow, placement);
         flow_finish(placement, placement->decision, reason, why);
     }
 }

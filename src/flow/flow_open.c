@@ -249,13 +249,15 @@ void flow_open(struct flow_pool *pool, struct placement *placement)
     flow->key = key;
     flow->peer = placement->requirement.key.destination;
     flow->is_tls = placement->requirement.key.transport == TRANSPORT_TLS;
-    flow->is_exclusive = !placement->requirement.terms.may_reuse;
+    flow->is_probe = placement->seen != NULL;
+    flow->is_exclusive = flow->is_probe || !placement->requirement.terms.may_reuse;
     flow->opener = placement;
     flow->state = CONNECTION_DIALING;
     placement->decision = DECISION_OPEN;
     list_append(&flow->waiters, &placement->waiting);
     flow->waiter_count = 1;
-    table_insert(&pool->by_key, &flow->by_key, key->hash);
+    if (!flow->is_probe)
+        table_insert(&pool->by_key, &flow->by_key, key->hash);
     pool->counts.opened++;
     struct why why = WHY_NONE;
     struct endpoint local = { .address = placement->requirement.key.local };

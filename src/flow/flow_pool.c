@@ -125,7 +125,7 @@ void flow_failed(struct flow *flow)
 {
     struct flow_pool *pool = flow->pool;
     struct connection_key place;
-    if (!place_of(flow, &place))
+    if (flow->is_probe || !place_of(flow, &place))
         return;
     if (flow->state == CONNECTION_DIALING)
         backoff_failed(&pool->failed_places, &place, pool_now_ms(pool));
@@ -305,7 +305,8 @@ void flow_place_on(struct flow *flow, struct placement *placement, enum decision
         reason = decide_may_send(&placement->requirement, &placement->key, &view, loop_wall_s(pool->loop));
     if (reason == REASON_NONE && !placement_begin_sending(placement))
         reason = REASON_CANCELLED;
-    if (reason == REASON_NONE && flow_write(flow, buffer_slice(&placement->message)) != 0)
+    flow_show(flow, placement);
+    if (reason == REASON_NONE && placement->seen == NULL && flow_write(flow, buffer_slice(&placement->message)) != 0)
         reason = REASON_CONNECTION_LOST;
     if (reason != REASON_NONE) {
         flow_finish(placement, decision, reason, NULL);

@@ -81,6 +81,10 @@ void flow_pool_set_snapshot(struct flow_pool *pool, struct policy_snapshot *snap
 /* Decides and acts; placement->done() is called now or later. */
 void flow_pool_place(struct flow_pool *pool, struct placement *placement);
 
+/* A connection of its own for PLACEMENT, which has no message, whatever others there are and failed; nobody else is
+ * placed on it, and the caller closes it. CHAIN is filled with what the peer presented, also when that was refused. */
+void flow_pool_probe(struct flow_pool *pool, struct placement *placement, struct certificate_chain *chain);
+
 /* What flow_pool_place() would decide now, without acting; that an upgrade would succeed is found out, too. */
 struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
     const struct connection_key *key);

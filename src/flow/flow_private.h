@@ -31,6 +31,7 @@ struct flow {
     struct endpoint peer;
     bool is_accepted, is_tls, is_exclusive, is_closing;
     bool is_broken;                 /* the TLS session is of no use any more: it ends at the end of the turn */
+    bool is_probe;                  /* nobody's: it is looked at and ended */
     bool is_doubted;                /* its peer is to be proven anew when it is reviewed */
 
     struct placement *opener;       /* outbound, until ready: whose requirement opens it (INV-1) */
@@ -142,6 +143,9 @@ void flow_pool_note_full(struct flow_pool *pool, enum flow_class class, const st
 bool flow_origin_is_full(const struct flow_pool *pool, const struct address *address);
 int flow_origin_join(struct flow *flow) MUST_CHECK;
 void flow_origin_leave(struct flow *flow);
+
+/* flow_probe.c: what the peer presented, to whom waits for that alone. */
+void flow_show(const struct flow *flow, struct placement *placement);
 
 /* flow_open.c */
 void flow_open(struct flow_pool *pool, struct placement *placement);

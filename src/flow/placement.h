@@ -28,6 +28,8 @@ struct placement {
     struct demand *demand;       /* counted; NULL: under a later policy than that of the snapshot it is refused */
     struct buffer message;
     bool has_other;              /* an address to go on with */
+    struct certificate_chain *seen; /* borrowed. Not NULL: a probe, which sends nothing, and finds here what the peer
+                                       presented */
 
     /* the outcome */
     enum decision decision;

@@ -11,4 +11,4 @@ libedge_a_SOURCES += \
     src/relay/hop_table.h src/relay/hop_table.c \
     src/relay/exchange.c src/relay/receive.c src/relay/request.c \
     src/relay/t_relay.c src/relay/outgoing.c src/relay/transmit.c \
-    src/relay/operations.c src/relay/question.c
+    src/relay/operations.c src/relay/question.c src/relay/probe.c

@@ -73,6 +73,17 @@ typedef void relay_consider_fn(void *arg, const struct decision_result *result);
 int relay_consider(struct relay *relay, const struct requirement *requirement, struct policy_snapshot *snapshot,
     struct mailbox *reply_to, relay_consider_fn *done, void *arg) MUST_CHECK;
 
+/* What a handshake for this requirement comes to, on a connection of its own that carries nothing; DONE as above. */
+struct relay_probe_result {
+    enum reason reason;                    /* NONE: the connection would have carried requests */
+    const char *detail;
+    const struct connection_facts *facts;  /* NULL when it did not come that far */
+    const struct certificate_chain *chain; /* what the peer presented, leaf first */
+};
+typedef void relay_probe_fn(void *arg, const struct relay_probe_result *result);
+int relay_probe(struct relay *relay, const struct requirement *requirement, struct policy_snapshot *snapshot,
+    struct mailbox *reply_to, relay_probe_fn *done, void *arg) MUST_CHECK;
+
 /* The key of a requirement as this process encodes it. */
 void relay_encode_key(const struct relay *relay, const struct requirement_key *fields, struct connection_key *key_r);
 const struct capabilities *relay_capabilities(const struct relay *relay);

@@ -37,9 +37,11 @@ static bool bind(struct world *world, const char *name, size_t length, struct sl
 {
     if (world->variable_count == SCENARIO_VARIABLES || length >= sizeof(world->variables[0].name))
         return false;
-    char *copy = strndup(value.data, value.length);
+    char *copy = malloc(value.length + 1);
     if (copy == NULL)
         abort();
+    memcpy(copy, value.data, value.length);
+    copy[value.length] = '\0';
     snprintf(world->variables[world->variable_count].name, sizeof(world->variables[0].name), "%.*s", (int)length, name);
     world->variables[world->variable_count++].value = copy;
     return true;

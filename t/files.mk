@@ -32,11 +32,14 @@ numbered = $(filter $(foreach number,$(1),t/$(number)% $(srcdir)/t/$(number)%),$
 RUNNING_TESTS = $(filter-out $(call numbered,160 401 431 432 640),$(call numbered,1 2 32 4 5 6 8))
 # What tells something about threads.
 THREADED_TESTS = $(filter-out $(call numbered,320 431 432 440 640),$(call numbered,32 406 42 43 45 46 47 48 49 5 6 8))
+# Of those what has the most of them at work on the same things: loops, sockets, connections, calls through the daemon.
+CORE_TESTS = $(call numbered,45 46 48 49 500 510 513 514 532)
 # What another build of wolfSSL could change.
-TLS_TESTS = $(call numbered,4 5 6 81)
+TLS_TESTS = $(filter-out $(call numbered,640),$(call numbered,4 5 6 81))
 
 .PHONY: check-programs check-unit check-house check-tls check-running check-threaded \
-    programs-tls programs-running programs-threaded lint asan ubsan tsan coverage mutants
+    check-core programs-tls programs-running programs-threaded programs-core lint \
+    asan asan-system ubsan tsan tsan-core coverage mutants
 check-local:
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(PROGRAM_TESTS) $(SCRIPT_TESTS))
 
@@ -54,12 +57,16 @@ check-house: all-am
 programs-tls: all-am $(filter $(check_PROGRAMS),$(TLS_TESTS))
 programs-running: all-am $(filter $(check_PROGRAMS),$(RUNNING_TESTS))
 programs-threaded: all-am $(filter $(check_PROGRAMS),$(THREADED_TESTS))
+programs-core: all-am $(filter $(check_PROGRAMS),$(CORE_TESTS))
 
 check-tls: programs-tls
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(TLS_TESTS))
 
 check-running: programs-running
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(RUNNING_TESTS))
+
+check-core: programs-core
+	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(CORE_TESTS))
 
 check-threaded: programs-threaded
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(THREADED_TESTS))
@@ -75,11 +82,11 @@ SANITIZER_ENVIRONMENT = TEST_PATIENCE=6 \
     TSAN_OPTIONS=suppressions='$(abs_top_srcdir)/t/data/races.suppressions':halt_on_error=1:second_deadlock_stack=1:exitcode=99
 
 # Sanitizers see other paths through the code and warn of what cannot be: warnings are errors in the plain build only.
-# $(call build_and_check,FOLDER,CONFIGURE OPTIONS,GROUP OF TESTS,COMMAND TO RUN MAKE WITH)
+# $(call build_and_check,FOLDER,CONFIGURE OPTIONS,GROUP OF TESTS,COMMAND TO RUN MAKE WITH,WOLFSSL)
 define build_and_check
 	$(MKDIR_P) $(1)
 	cd $(1) && if test ! -f Makefile; then \
-	    '$(abs_top_srcdir)/configure' -q CC='$(CC)' --with-wolfssl='$(with_wolfssl)' \
+	    '$(abs_top_srcdir)/configure' -q CC='$(CC)' --with-wolfssl='$(or $(5),$(with_wolfssl))' \
 	        --disable-hardening $(2); fi
 	$(MAKE) -C $(1) -s -j$(TEST_JOBS) programs-$(3)
 	$(SANITIZER_ENVIRONMENT) $(4) $(MAKE) -C $(1) -s check-$(3)
@@ -87,11 +94,17 @@ endef
 
 asan:
 	$(call build_and_check,build-asan,--enable-sanitizer=address$(comma)undefined,running)
+# Two questions in one build: are the tests of TLS the same with Debian's library, and is memory used well in them?
+asan-system:
+	$(call build_and_check,build-system,--enable-sanitizer=address$(comma)undefined,tls,,system)
 ubsan:
 	$(call build_and_check,build-ubsan,--enable-sanitizer=undefined,running)
 # Where the kernel scatters mappings wider than the sanitizer expects, it needs them unscattered.
 tsan:
-	$(call build_and_check,build-tsan,--enable-sanitizer=thread,threaded,$$(setarch -R true 2>/dev/null && echo setarch -R))
+	$(call build_and_check,build-tsan,--enable-sanitizer=thread,threaded,$(UNSCATTERED))
+tsan-core:
+	$(call build_and_check,build-tsan,--enable-sanitizer=thread,core,$(UNSCATTERED))
+UNSCATTERED = $$(setarch -R true 2>/dev/null && echo setarch -R)
 comma = ,
 
 coverage:

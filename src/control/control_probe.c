@@ -70,8 +70,8 @@ static void add_facts(json_t *json, const struct connection_facts *facts)
     json_t *identities = json_array();
     for (size_t i = 0; i < facts->identity_count; i++)
         (void)json_array_append_new(identities, json_string(facts->identities[i]));
-    bool has_version = facts->tls_version != TLS_VERSION_UNSET;
-    (void)json_object_set_new(json, "tls", has_version ? json_string(tls_version_name(facts->tls_version)) : json_null());
+    if (facts->tls_version != TLS_VERSION_UNSET)
+        (void)json_object_set_new(json, "tls", json_string(tls_version_name(facts->tls_version)));
     (void)json_object_set_new(json, "suite", text_or_null(facts->suite));
     (void)json_object_set_new(json, "sni", text_or_null(facts->server_name));
     (void)json_object_set_new(json, "certificate", text_or_null(facts->credential));

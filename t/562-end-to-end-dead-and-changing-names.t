@@ -71,7 +71,7 @@ my $names = Trelay::NameServer->start('biloxi.example' => zone('good'));
 
 sub start_edge ($t1, %limits) {
     # A good handshake takes less, and a sanitizer makes it slower.
-    my $handshake_timeout = 800 * (Trelay::Process::patience(1) > 3 ? 4 : 1);
+    my $handshake_timeout = 2000 * (Trelay::Process::patience(1) > 3 ? 3 : 1);
     my %all = (connect_timeout => 400, handshake_timeout => $handshake_timeout, backoff => 600000, backoff_max => 600000, %limits);
     my $edge = Trelay::Edge->start(pki => $pki, names => $names->address, names_timeout => 4000,
         configuration => "timers {\n    test = true\n    t1 = $t1\n    t2 = @{[ 8 * $t1 ]}\n}\nlimits {\n"

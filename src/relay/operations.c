@@ -17,18 +17,28 @@ static void send_response(void *arg, struct server_transaction *server, struct s
     server_transaction_send_failed(worker->layer, server_transaction_handle(server));
 }
 
-static void send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
+void worker_send_again(struct worker *worker, struct transaction_handle handle, enum client_send what,
+    struct slice bytes)
 {
-    struct worker *worker = arg;
-    const struct hop *hop = client_transaction_user(client);
-    if (hop == NULL || transmit_on_hop(worker, hop, bytes))
-        return;
+    const struct client_transaction *client = client_transaction_find(worker->layer, handle);
+    const struct hop *hop = client != NULL ? client_transaction_user(client) : NULL;
+    if (hop == NULL)
+        return; /* it is over, and nobody waits for anything */
     const struct branch *branch = branch_find(worker->layer, hop->branch); /* of an ACK it is over, and still there */
     struct relay_step *step = branch != NULL ? branch_user(branch) : NULL;
     if (step != NULL && t_relay_send_again(step, hop, bytes))
         return;
     transmit_undeliverable(worker, what == CLIENT_SEND_CANCEL ? "CANCEL" : "ACK",
         step != NULL ? sip_message_call_id(step->exchange->request) : SLICE_ABSENT, &hop->target);
+}
+
+static void send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
+{
+    struct worker *worker = arg;
+    const struct hop *hop = client_transaction_user(client);
+    struct transaction_handle handle = client_transaction_handle(client);
+    if (hop != NULL && !transmit_on_hop(worker, hop, handle, what, bytes))
+        worker_send_again(worker, handle, what, bytes);
 }
 
 static void start_branch(void *arg, struct branch *branch)

@@ -8,25 +8,48 @@
 struct remote_send {
     struct mail mail;
     struct connection_handle handle;
-    struct connection_facts *facts; /* counted; NULL: of a response */
+    struct connection_facts *facts;    /* counted; NULL: of a response */
+    struct worker *home;
+    struct transaction_handle client;  /* generation 0: nobody is told when the connection is gone */
+    enum client_send what;
     struct buffer bytes;
 };
 
-static void send_here(void *receiver, struct mail *mail)
+static void remote_send_free(struct remote_send *send)
 {
-    struct worker *worker = receiver;
-    struct remote_send *send = CONTAINER_OF(mail, struct remote_send, mail);
-    if (worker->pool == NULL ||
-        flow_pool_send(worker->pool, send->handle, send->facts, buffer_slice(&send->bytes)) != 0)
-        atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
     buffer_free(&send->bytes);
     connection_facts_unref(send->facts);
     free(send);
 }
 
-/* False: the connection is known to be gone, or there is no memory. */
+/* The connection ended while the message was on its way to the owner. */
+static void take_back(void *receiver, struct mail *mail)
+{
+    struct worker *worker = receiver;
+    struct remote_send *send = CONTAINER_OF(mail, struct remote_send, mail);
+    if (!worker->is_stopping)
+        worker_send_again(worker, send->client, send->what, buffer_slice(&send->bytes));
+    remote_send_free(send);
+}
+
+static void send_here(void *receiver, struct mail *mail)
+{
+    struct worker *worker = receiver;
+    struct remote_send *send = CONTAINER_OF(mail, struct remote_send, mail);
+    bool is_sent = worker->pool != NULL &&
+        flow_pool_send(worker->pool, send->handle, send->facts, buffer_slice(&send->bytes)) == 0;
+    if (!is_sent && send->client.generation != 0) {
+        mail_post(send->home->mailbox, &send->mail, take_back);
+        return;
+    }
+    if (!is_sent)
+        atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
+    remote_send_free(send);
+}
+
+/* False: the connection is known to be gone, or there is no memory. CLIENT: whose request it is, or generation 0. */
 static bool send_on_connection(struct worker *worker, struct connection_handle handle, struct connection_facts *facts,
-    struct slice bytes)
+    struct transaction_handle client, enum client_send what, struct slice bytes)
 {
     if (handle.worker == worker->index)
         return worker->pool != NULL && flow_pool_send(worker->pool, handle, facts, bytes) == 0;
@@ -37,11 +60,12 @@ static bool send_on_connection(struct worker *worker, struct connection_handle h
         return false;
     send->handle = handle;
     send->facts = connection_facts_ref(facts);
+    send->home = worker;
+    send->client = client;
+    send->what = what;
     buffer_append_slice(&send->bytes, bytes);
     if (send->bytes.has_failed) {
-        buffer_free(&send->bytes);
-        connection_facts_unref(send->facts);
-        free(send);
+        remote_send_free(send);
         return false;
     }
     mail_post(worker->relay->workers[handle.worker].mailbox, &send->mail, send_here);
@@ -77,13 +101,15 @@ void transmit_to_upstream(struct worker *worker, const struct upstream *upstream
     if (upstream->transport == TRANSPORT_UDP)
         *is_sent_r = transmit_datagram(worker, udp_of(worker, upstream->listener), bytes, &upstream->reply_to);
     else
-        *is_sent_r = send_on_connection(worker, upstream->handle, NULL, bytes);
+        *is_sent_r = send_on_connection(worker, upstream->handle, NULL, (struct transaction_handle){ 0 },
+            CLIENT_SEND_NONE, bytes);
 }
 
-bool transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes)
+bool transmit_on_hop(struct worker *worker, const struct hop *hop, struct transaction_handle client,
+    enum client_send what, struct slice bytes)
 {
     if (hop->transport != TRANSPORT_UDP)
-        return send_on_connection(worker, hop->handle, hop->facts, bytes);
+        return send_on_connection(worker, hop->handle, hop->facts, client, what, bytes);
     (void)transmit_datagram(worker, hop->udp, bytes, &hop->target);
     return true;
 }

@@ -223,8 +223,12 @@ void t_relay_placed(struct worker *worker, struct placement *placement);
 
 /* transmit.c */
 void transmit_to_upstream(struct worker *worker, const struct upstream *upstream, struct slice bytes, bool *is_sent_r);
-/* False: its connection is gone, or there is no memory. */
-bool transmit_on_hop(struct worker *worker, const struct hop *hop, struct slice bytes);
+/* False: its connection is gone, or there is no memory. When it turns out later that it is, worker_send_again(). */
+bool transmit_on_hop(struct worker *worker, const struct hop *hop, struct transaction_handle client,
+    enum client_send what, struct slice bytes);
+/* operations.c: what belonged on a connection that is gone, on another one of the same key, or it is undeliverable. */
+void worker_send_again(struct worker *worker, struct transaction_handle client, enum client_send what,
+    struct slice bytes);
 /* WHAT went nowhere; TARGET may be NULL. */
 void transmit_undeliverable(struct worker *worker, const char *what, struct slice call_id,
     const struct endpoint *target);

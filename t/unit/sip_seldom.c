@@ -139,6 +139,18 @@ static void what_was_never_parsed_is_its_text(void **state)
     buffer_free(&out);
 }
 
+static void a_uri_in_brackets_holds_no_byte_that_ends_it(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "<sip:a b>", "<sip:a\x7f>", "<sip:a<b>", "<sip:a\"b>", "<sip:>", "<sip>",
+        "sip:a>b", "sip:a\"b" };
+    struct sip_name_addr name_addr;
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        assert_int_equal(sip_name_addr_parse(slice_of_string(bad[i]), &name_addr), ERROR_SYNTAX);
+    /* What no URI holds is for the reader of URIs to say. */
+    assert_int_equal(sip_name_addr_parse(SLICE_LITERAL("<sip:a{b\xc3>"), &name_addr), 0);
+}
+
 /* ---- Via ---- */
 
 static void a_via_is_cut_short_anywhere(void **state)
@@ -443,6 +455,7 @@ int main(void)
         cmocka_unit_test(codes_outside_their_lists_have_a_name_for_it),
         cmocka_unit_test(passwords_and_telephone_numbers_have_their_bytes),
         cmocka_unit_test(what_was_never_parsed_is_its_text),
+        cmocka_unit_test(a_uri_in_brackets_holds_no_byte_that_ends_it),
         cmocka_unit_test(a_via_is_cut_short_anywhere),
         cmocka_unit_test(parameters_as_long_as_ours_are_not_ours),
         cmocka_unit_test(start_lines_fail_at_each_of_their_places),

@@ -60,7 +60,8 @@ disable_services() {
     for package in "$@"; do
         for service in "${services_for_tests[@]}"; do
             [ "$package" = "$service" ] || continue
-            as_root deb-systemd-helper disable "$service.service" >/dev/null
+            # It serves the scripts of packages, and believes this.
+            as_root env DPKG_MAINTSCRIPT_PACKAGE="$service" deb-systemd-helper disable "$service.service" >/dev/null
             as_root update-rc.d "$service" disable >/dev/null 2>&1 || true # it may have no script there
             say "$service: installed for the tests, not started, nor at boot (systemctl enable $service)"
         done

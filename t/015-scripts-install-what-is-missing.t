@@ -32,7 +32,10 @@ my $calls  = "$folder/calls";
 my $status = 0;
 
 sub make_programs () {
-    write_file("$folder/bin/$_", "#!/bin/sh\necho \"$_ \$*\" >>$calls\n", 0755) for qw(deb-systemd-helper update-rc.d);
+    write_file("$folder/bin/update-rc.d", "#!/bin/sh\necho \"update-rc.d \$*\" >>$calls\n", 0755);
+    # As Debian's, which serves the scripts of packages only.
+    write_file("$folder/bin/deb-systemd-helper", "#!/bin/sh\n"
+            . "test -n \"\$DPKG_MAINTSCRIPT_PACKAGE\" || exit 1\necho \"deb-systemd-helper \$*\" >>$calls\n", 0755);
     write_file("$folder/bin/apt-get", "#!/bin/sh\necho \"apt-get \$*\" >>$calls\n"
         . "case \"\$*\" in *install*) if [ -x $policy ]; then $policy kamailio start; echo \"policy \$?\" >>$calls; fi\n"
         . "exit $status ;; esac\n", 0755);

@@ -34,8 +34,8 @@ RUNNING_TESTS = $(filter-out $(call numbered,160 401 431 432 640),$(call numbere
 THREADED_TESTS = $(filter-out $(call numbered,320 431 432 440 640),$(call numbered,32 406 42 43 45 46 47 48 49 5 6 8))
 # Of those what has the most of them at work on the same things: loops, sockets, connections, calls through the daemon.
 CORE_TESTS = $(call numbered,45 46 48 49 500 510 513 514 532)
-# What another build of wolfSSL could change.
-TLS_TESTS = $(filter-out $(call numbered,640),$(call numbered,4 5 6 81))
+# What another build of wolfSSL could change, without the long loads.
+TLS_TESTS = $(filter-out $(call numbered,640 641 642 643),$(call numbered,4 5 6 81))
 
 .PHONY: check-programs check-unit check-house check-tls check-running check-threaded \
     check-core programs-tls programs-running programs-threaded programs-core lint \

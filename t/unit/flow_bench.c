@@ -315,8 +315,8 @@ static enum reason build(struct bench *bench, const struct bench_peer *peer, con
     return requirement_derive(bench->snapshot, &question, &bench->capabilities, &bench->defaults, requirement, &why);
 }
 
-struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, const char *domain, const char *flags,
-    const char *text)
+static struct placement *make_placement(struct bench *bench, const struct bench_peer *peer, const char *domain,
+    const char *flags)
 {
     struct placement *placement = placement_new(NULL, bench->snapshot);
     assert_non_null(placement);
@@ -327,12 +327,29 @@ struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, 
         return NULL;
     }
     placement->key = fixture_key_of(&placement->requirement);
-    buffer_append_string(&placement->message, text);
-    placement->client.generation = bench->is_answered ? 0 : 1;
     placement->done = on_done;
     placement->arg = bench;
+    return placement;
+}
+
+struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, const char *domain, const char *flags,
+    const char *text)
+{
+    struct placement *placement = make_placement(bench, peer, domain, flags);
+    if (placement == NULL)
+        return NULL;
+    buffer_append_string(&placement->message, text);
+    placement->client.generation = bench->is_answered ? 0 : 1;
     flow_pool_place(bench->pool, placement);
     return placement;
+}
+
+void bench_probe(struct bench *bench, const struct bench_peer *peer, const char *domain,
+    struct certificate_chain *chain)
+{
+    struct placement *placement = make_placement(bench, peer, domain, NULL);
+    assert_non_null(placement);
+    flow_pool_probe(bench->pool, placement, chain);
 }
 
 struct decision_result bench_predict(struct bench *bench, const struct bench_peer *peer, const char *domain,

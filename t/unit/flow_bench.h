@@ -100,6 +100,9 @@ void bench_call(struct bench_peer *callers, const struct peer_options *options, 
  * its outcome; NULL when it was refused before it reached the pool: the outcome says why. */
 struct placement *bench_ask(struct bench *bench, const struct bench_peer *peer, const char *domain, const char *flags,
     const char *text);
+/* A handshake for the same, without a request; its outcome is kept likewise. */
+void bench_probe(struct bench *bench, const struct bench_peer *peer, const char *domain,
+    struct certificate_chain *chain);
 /* What explain() would predict. */
 struct decision_result bench_predict(struct bench *bench, const struct bench_peer *peer, const char *domain,
     const char *flags);

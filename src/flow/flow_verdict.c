@@ -108,7 +108,7 @@ int flow_judge(struct flow *flow, const struct requirement *requirement, const s
     struct why *why)
 {
     struct pin pins[PINS_MAX];
-    struct verdict_request request;
+    struct verdict_request request = { .level = LEVEL_UNSET }; /* which proves nothing */
     int rc = take_chain(flow, why);
     free(flow->verdict);
     flow->verdict = calloc(1, sizeof(*flow->verdict));
@@ -116,7 +116,7 @@ int flow_judge(struct flow *flow, const struct requirement *requirement, const s
         return rc != 0 ? rc : why_fail(why, ERROR_MEMORY, "no memory for the verdict");
     if (requirement != NULL)
         request_outbound(requirement, pins, &request);
-    else
+    else if (profile != NULL)
         request_accepted(flow, profile, &request);
     rc = verdict_take(&request, &flow->chain, loop_wall_s(flow->pool->loop), flow->verdict);
     bool is_refused = rc != 0 || flow->verdict->result == VERDICT_REFUSED || flow->verdict->result == VERDICT_UNSET;

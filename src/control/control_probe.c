@@ -57,10 +57,10 @@ static json_t *certificate_json(struct slice der)
     return json;
 }
 
-/* Of both kinds: asked or not, this is what was checked. */
+/* What came of it the verdict says. */
 static const char *checked(bool is_checked)
 {
-    return is_checked ? "good" : "not-checked";
+    return is_checked ? "checked" : "not-checked";
 }
 
 static void add_facts(json_t *json, const struct connection_facts *facts)

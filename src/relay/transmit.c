@@ -43,7 +43,7 @@ static void send_here(void *receiver, struct mail *mail)
         return;
     }
     if (!is_sent)
-        atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
+        transmit_undeliverable(worker, "response", SLICE_ABSENT, NULL);
     remote_send_free(send);
 }
 

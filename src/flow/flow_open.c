@@ -96,17 +96,26 @@ static enum reason may_publish(struct flow *flow)
     return decide_publish(key, flow->key, &handshake, flow->verdict, now);
 }
 
+/* Its age counts from its proof, however long the handshake took. What a certificate ends at once is not opened. */
+static enum reason begin_life(struct flow *flow)
+{
+    flow->opened_at = loop_wall_s(flow->pool->loop);
+    flow->deadline =
+        decide_deadline(&flow->opener->requirement, flow->verdict, flow->opened_at, FLOW_CLOCK_SKEW_S);
+    return flow->opened_at < flow->deadline ? REASON_NONE : REASON_CERTIFICATE_EXPIRED;
+}
+
 static void publish_for_leader(struct flow *flow)
 {
     struct why why = WHY_NONE;
     enum reason reason = may_publish(flow);
+    if (reason == REASON_NONE)
+        reason = begin_life(flow);
     if (reason != REASON_NONE) {
         (void)why_fail(&why, ERROR_VERDICT, "%s", reason_text(reason));
         fail(flow, reason, &why);
         return;
     }
-    flow->deadline =
-        decide_deadline(&flow->opener->requirement, flow->verdict, flow->opened_at, FLOW_CLOCK_SKEW_S);
     flow->idle_timeout_s = flow->opener->requirement.terms.idle_timeout_s;
     flow_keep_alive(flow, &flow->opener->requirement);
     if (flow_make_facts(flow, &why) != 0) {

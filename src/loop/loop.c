@@ -163,9 +163,14 @@ uint64_t loop_now_ms(const struct loop *loop)
     return uv_now(&loop->uv);
 }
 
-int64_t loop_wall_s(const struct loop *loop)
+int64_t loop_wall_s(struct loop *loop)
 {
-    return loop_wall_us(loop) / 1000000;
+    uint64_t now_ms = uv_now(&loop->uv);
+    if (loop->wall_s == 0 || loop->wall_read_ms != now_ms) {
+        loop->wall_s = loop_wall_us(loop) / 1000000;
+        loop->wall_read_ms = now_ms;
+    }
+    return loop->wall_s;
 }
 
 int64_t loop_wall_us(const struct loop *loop)

@@ -33,8 +33,9 @@ void loop_turn(struct loop *loop, bool may_wait);
 
 /* Monotonic, read once per turn. */
 uint64_t loop_now_ms(const struct loop *loop);
-/* Since 1970, read now; steps when the administrator sets the clock. */
-int64_t loop_wall_s(const struct loop *loop);
+/* Since 1970; steps when the administrator sets the clock. Seconds are read once per turn: what a decision takes to be
+ * young enough is so until it is carried out. */
+int64_t loop_wall_s(struct loop *loop);
 int64_t loop_wall_us(const struct loop *loop);
 
 /* Timers: embedded, without allocation, and cheap enough for one per transaction. */

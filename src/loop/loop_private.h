@@ -15,6 +15,8 @@ struct loop {
     struct loop_wheel wheel;
     uint64_t timer_due_ms; /* for which TIMER is set; UINT64_MAX: not set */
     struct list deferred, retired;
+    uint64_t wall_read_ms; /* the turn in which wall_s was read; 0 in both: never */
+    int64_t wall_s;
     struct list before_wait, after_wait;
     bool is_stopping;
 };

@@ -9,7 +9,8 @@ use Test::More;
 use Trelay::House qw(top_srcdir made_up_tree files slurp);
 
 # What each language that is read from strangers is read by.
-my @PARSERS = qw(sip_framing sip_message sip_uri sip_via sip_name_addr sip_route sip_content_length flags client_hello);
+my @PARSERS = qw(sip_framing sip_message sip_uri sip_via sip_name_addr sip_route sip_content_length flags client_hello
+    dialog_pin);
 
 # The words of t/fuzz/files.mk behind NAME.
 sub words ($root, $name) {

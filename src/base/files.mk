@@ -10,6 +10,7 @@ libpure_a_SOURCES += \
     src/base/table.h src/base/table.c \
     src/base/integer.h src/base/integer.c \
     src/base/siphash.h src/base/siphash.c \
+    src/base/base64url.h src/base/base64url.c \
     src/base/address.h src/base/address.c \
     src/base/arena.h src/base/arena.c \
     src/base/slab.h src/base/slab.c

@@ -70,6 +70,11 @@ bool digest_equal(const uint8_t a[DIGEST_SIZE], const uint8_t b[DIGEST_SIZE])
     return CRYPTO_memcmp(a, b, DIGEST_SIZE) == 0;
 }
 
+bool bytes_equal(const void *a, const void *b, size_t length)
+{
+    return CRYPTO_memcmp(a, b, length) == 0;
+}
+
 const char *digest_hex(const uint8_t digest[DIGEST_SIZE], char out[DIGEST_HEX_SIZE])
 {
     static const char hex[] = "0123456789abcdef";

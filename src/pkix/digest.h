@@ -25,6 +25,7 @@ int digest_hmac_sha256(struct slice key, const struct slice *parts, size_t part_
 
 /* In constant time. */
 bool digest_equal(const uint8_t a[DIGEST_SIZE], const uint8_t b[DIGEST_SIZE]);
+bool bytes_equal(const void *a, const void *b, size_t length);
 
 /* Lower-case hexadecimal, without colons; returns OUT. */
 const char *digest_hex(const uint8_t digest[DIGEST_SIZE], char out[DIGEST_HEX_SIZE]);

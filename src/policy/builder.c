@@ -112,6 +112,17 @@ int policy_builder_problem(struct policy_builder *builder, const char *kind, con
     return 0;
 }
 
+int policy_builder_dialog_secret(struct policy_builder *builder, struct slice secret)
+{
+    struct dialog_secrets *secrets = &builder->snapshot->dialog_secrets;
+    if (secret.length < DIALOG_SECRET_MIN || secret.length > DIALOG_SECRET_MAX || secrets->count == DIALOG_SECRETS_MAX)
+        return ERROR_LIMIT;
+    struct dialog_secret *kept = &secrets->secrets[secrets->count++];
+    memcpy(kept->bytes, secret.data, secret.length);
+    kept->length = secret.length;
+    return 0;
+}
+
 int policy_builder_trust_set(struct policy_builder *builder, const struct policy_trust_set *row)
 {
     struct policy_trust_set *kept = row_store_add(&builder->snapshot->trust_sets);

@@ -147,4 +147,17 @@ struct route {
     const struct flag_set *flags;
 };
 
+/* What the pins of dialogs are made and read with (decide/dialog_pin.h): the newest makes them, both are read. */
+enum { DIALOG_SECRET_MIN = 32, DIALOG_SECRET_MAX = 64, DIALOG_SECRETS_MAX = 2 };
+
+struct dialog_secret {
+    uint8_t bytes[DIALOG_SECRET_MAX];
+    size_t length;
+};
+
+struct dialog_secrets {
+    size_t count; /* 0: no dialog is pinned */
+    struct dialog_secret secrets[DIALOG_SECRETS_MAX];
+};
+
 #endif

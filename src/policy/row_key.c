@@ -22,14 +22,19 @@ static void fetch_row_ahead(const struct outbound_policy *row)
     FETCH_AHEAD((const char *)(row + 1) - 1);
 }
 
-struct index_key outbound_key(const void *rows, uint32_t number, struct index_scratch *scratch)
+struct index_key outbound_row_key(const struct outbound_policy *row, struct index_scratch *scratch)
 {
-    const struct outbound_policy *row = snapshot_outbound(rows, number);
-    fetch_row_ahead(row);
     if (row->match != MATCH_ADDRESS)
         return (struct index_key){ .kind = row->match, .a = text(row->match_name) };
     struct prefix prefix = prefix_of(&row->match_prefix.address, row->match_prefix.length);
     return (struct index_key){ .kind = MATCH_ADDRESS, .a = index_prefix(&prefix, scratch) };
+}
+
+struct index_key outbound_key(const void *rows, uint32_t number, struct index_scratch *scratch)
+{
+    const struct outbound_policy *row = snapshot_outbound(rows, number);
+    fetch_row_ahead(row);
+    return outbound_row_key(row, scratch);
 }
 
 struct index_key trust_set_key(const void *rows, uint32_t number, struct index_scratch *scratch)

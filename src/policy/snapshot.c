@@ -44,6 +44,8 @@ void policy_snapshot_unref(struct policy_snapshot *snapshot)
     free(snapshot->route_order);
     free(snapshot->user_prefix_lengths);
     free(snapshot->record_route_hosts);
+    free(snapshot->outbound_by_id);
+    explicit_bzero(&snapshot->dialog_secrets, sizeof(snapshot->dialog_secrets));
     arena_fini(&snapshot->arena);
     free(snapshot);
 }
@@ -88,6 +90,7 @@ size_t policy_snapshot_memory(const struct policy_snapshot *snapshot)
         row_index_memory(&snapshot->by_chain_digest) + row_index_memory(&snapshot->by_server_name) +
         row_index_memory(&snapshot->named_listeners) + row_index_memory(&snapshot->by_criterion) +
         row_index_memory(&snapshot->by_request) +
+        (snapshot->outbound_by_id != NULL ? snapshot->outbound.count * sizeof(void *) : 0) +
         (snapshot->peers.count + snapshot->routes.count + snapshot->record_route_host_count) * sizeof(void *);
 }
 
@@ -124,6 +127,42 @@ const struct policy_credential *policy_snapshot_credential_of(const struct polic
         .b = slice_of((const char *)key_digest, DIGEST_SIZE) };
     uint32_t number = row_index_find(&snapshot->by_chain_digest, &key);
     return number != ROW_NONE ? snapshot_credential(snapshot, number) : NULL;
+}
+
+static const struct outbound_policy *outbound_in_order(const struct policy_snapshot *snapshot, uint32_t position)
+{
+    return snapshot->outbound_by_id != NULL ? snapshot->outbound_by_id[position]
+                                            : snapshot_outbound(snapshot, position);
+}
+
+/* The first that is not below it. */
+static const struct outbound_policy *find_id(const struct policy_snapshot *snapshot, int64_t id)
+{
+    uint32_t low = 0, high = snapshot->outbound.count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (outbound_in_order(snapshot, middle)->id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < snapshot->outbound.count ? outbound_in_order(snapshot, low) : NULL;
+}
+
+const struct outbound_policy *policy_snapshot_outbound(const struct policy_snapshot *snapshot, int64_t id)
+{
+    const struct outbound_policy *row = find_id(snapshot, id);
+    if (row == NULL || row->id != id)
+        return NULL;
+    struct index_scratch scratch;
+    struct index_key key = outbound_row_key(row, &scratch);
+    uint32_t ruling = row_index_find(&snapshot->by_match, &key);
+    return ruling != ROW_NONE && snapshot_outbound(snapshot, ruling) == row ? row : NULL;
+}
+
+const struct dialog_secrets *policy_snapshot_dialog_secrets(const struct policy_snapshot *snapshot)
+{
+    return &snapshot->dialog_secrets;
 }
 
 int policy_snapshot_empty(struct policy_snapshot **snapshot_r)

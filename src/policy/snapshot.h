@@ -8,6 +8,7 @@
 #define TRELAY_POLICY_SNAPSHOT_H
 
 #include "base/attributes.h"
+#include "base/slice.h"
 #include "base/why.h"
 #include "policy/row.h"
 
@@ -36,6 +37,8 @@ int policy_builder_outbound(struct policy_builder *builder, const struct outboun
 int policy_builder_server_profile(struct policy_builder *builder, const struct server_profile *row) MUST_CHECK;
 int policy_builder_peer(struct policy_builder *builder, const struct peer_rule *row) MUST_CHECK;
 int policy_builder_route(struct policy_builder *builder, const struct route *row) MUST_CHECK;
+/* The newest first. ERROR_LIMIT: it is too short or too long, or there are enough; it is not taken. */
+int policy_builder_dialog_secret(struct policy_builder *builder, struct slice secret) MUST_CHECK;
 /* A problem the loader found, for trelay.problem, besides those of tombstones. KIND is the table's name. */
 int policy_builder_problem(struct policy_builder *builder, const char *kind, const char *name,
     const char *text) MUST_CHECK;
@@ -70,6 +73,12 @@ size_t policy_snapshot_memory(const struct policy_snapshot *snapshot); /* bytes 
 /* By name, NULL when there is none; check ->unusable. */
 const struct policy_trust_set *policy_snapshot_trust_set(const struct policy_snapshot *snapshot, const char *name);
 const struct policy_credential *policy_snapshot_credential(const struct policy_snapshot *snapshot, const char *name);
+
+/* The row of that id that rules what it matches, NULL when there is none or another one is ahead of it; check
+ * ->unusable. */
+const struct outbound_policy *policy_snapshot_outbound(const struct policy_snapshot *snapshot, int64_t id);
+
+const struct dialog_secrets *policy_snapshot_dialog_secrets(const struct policy_snapshot *snapshot);
 
 /* By content, whatever its name is now: one that can be used, or NULL (INV-38, INV-40). */
 const struct policy_trust_set *policy_snapshot_trust_of(const struct policy_snapshot *snapshot,

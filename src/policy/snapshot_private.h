@@ -44,6 +44,8 @@ struct policy_snapshot {
     ROW_STORE_LIST(X)
 #undef X
     size_t unusable_count;
+    struct dialog_secrets dialog_secrets;
+    const struct outbound_policy **outbound_by_id; /* NULL: the rows came in that order */
 
     struct row_index by_match;      /* outbound: of each match the row that rules */
     struct row_index by_trust_name; /* trust sets */
@@ -94,6 +96,7 @@ enum peer_key {
 enum route_key { ROUTE_EXACT = 1, ROUTE_SUFFIX, ROUTE_ANY };
 
 /* row_key.c: row_key_fn of each index; ROWS is the snapshot. */
+struct index_key outbound_row_key(const struct outbound_policy *row, struct index_scratch *scratch);
 struct index_key outbound_key(const void *rows, uint32_t number, struct index_scratch *scratch);
 struct index_key trust_set_key(const void *rows, uint32_t number, struct index_scratch *scratch);
 struct index_key credential_key(const void *rows, uint32_t number, struct index_scratch *scratch);

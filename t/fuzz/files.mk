@@ -4,7 +4,7 @@
 # Words for it are in t/fuzz/dict/NAME.dict, or in that of the first part of its name.
 # What a run finds beyond the seeds stays in build-fuzz/corpus; an input that fails lies in build-fuzz/found.
 FUZZ_TARGETS = sip_message sip_framing sip_content_length sip_uri sip_via sip_name_addr sip_route flags connection_key \
-    certificate client_hello
+    certificate client_hello dialog_pin
 FUZZ_SECONDS = 60
 FUZZ_CC = clang
 FUZZ_CFLAGS = -std=c17 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all $(WARNING_CFLAGS)
@@ -14,7 +14,7 @@ FUZZ_SANITIZERS = address,undefined
 EXTRA_DIST += t/fuzz/must.h t/fuzz/dict t/fuzz/corpus \
     t/fuzz/sip_message.c t/fuzz/sip_framing.c t/fuzz/sip_content_length.c t/fuzz/sip_uri.c t/fuzz/sip_via.c \
     t/fuzz/sip_name_addr.c t/fuzz/sip_route.c \
-    t/fuzz/flags.c t/fuzz/connection_key.c t/fuzz/certificate.c t/fuzz/certificate_anchor.h t/fuzz/client_hello.c
+    t/fuzz/flags.c t/fuzz/connection_key.c t/fuzz/certificate.c t/fuzz/certificate_anchor.h t/fuzz/client_hello.c t/fuzz/dialog_pin.c
 
 # All see the pure half; what else a target needs is named here.
 fuzz_objects = $(patsubst %.c,build-fuzz/%.o,$(filter $(1),$(2)))

@@ -37,3 +37,9 @@ check_PROGRAMS += t/156-decide-odd-input.t
 t_156_decide_odd_input_t_SOURCES = t/unit/decide_odd.c $(DECIDE_FIXTURE)
 t_156_decide_odd_input_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_156_decide_odd_input_t_LDADD = $(PURE_TEST_LIBS)
+
+# With libcrypto, which makes its MAC.
+check_PROGRAMS += t/157-decide-dialog-pin.t
+t_157_decide_dialog_pin_t_SOURCES = t/unit/decide_pin.c $(DECIDE_FIXTURE)
+t_157_decide_dialog_pin_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_157_decide_dialog_pin_t_LDADD = $(EDGE_TEST_LIBS)

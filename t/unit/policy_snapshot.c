@@ -421,6 +421,70 @@ static void the_order_of_look_ups_is_kept(void **state)
     policy_snapshot_unref(snapshot);
 }
 
+/* IDS in this order; the row of each is found, unless another one of its match is ahead of it. */
+static void assert_found_by_id(const int64_t *ids, size_t count)
+{
+    struct policy_builder *builder = fixture_builder();
+    for (size_t i = 0; i < count; i++) {
+        char domain[32];
+        snprintf(domain, sizeof(domain), "d%d.example", (int)ids[i]);
+        add_ranked(builder, ids[i], domain, 100);
+    }
+    add_ranked(builder, 1000, "d7.example", 99);
+    add_ranked(builder, 1001, "twice.example", 5);
+    add_ranked(builder, 1002, "twice.example", 5);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    for (size_t i = 0; i < count; i++) {
+        const struct outbound_policy *row = policy_snapshot_outbound(snapshot, ids[i]);
+        assert_int_equal(row == NULL, ids[i] == 7);
+        assert_true(row == NULL || row->id == ids[i]);
+        assert_true(row == NULL || row->unusable == NULL);
+    }
+    assert_int_equal(policy_snapshot_outbound(snapshot, 1000)->id, 1000);
+    const struct outbound_policy *ambiguous = policy_snapshot_outbound(snapshot, 1001);
+    assert_true(ambiguous != NULL && ambiguous->unusable != NULL);
+    static const int64_t missing[] = { INT64_MIN, -1, 0, 8, 1003, INT64_MAX };
+    for (size_t i = 0; i < ARRAY_SIZE(missing); i++)
+        assert_null(policy_snapshot_outbound(snapshot, missing[i]));
+    assert_true(policy_snapshot_memory(snapshot) > 0);
+    policy_snapshot_unref(snapshot);
+}
+
+static void a_row_is_found_by_its_id_while_it_rules(void **state)
+{
+    (void)state;
+    static const int64_t in_order[] = { 1, 2, 7, 9, 30 }, in_none[] = { 9, 30, 7, 1, 2 };
+    assert_found_by_id(in_order, ARRAY_SIZE(in_order));
+    assert_found_by_id(in_none, ARRAY_SIZE(in_none));
+    assert_found_by_id(in_order, 0);
+    struct policy_snapshot *empty;
+    assert_int_equal(policy_snapshot_empty(&empty), 0);
+    assert_null(policy_snapshot_outbound(empty, 1));
+    assert_int_equal(policy_snapshot_dialog_secrets(empty)->count, 0);
+    policy_snapshot_unref(empty);
+}
+
+static void two_secrets_of_dialogs_are_kept(void **state)
+{
+    (void)state;
+    static const char text[] = "0123456789abcdef0123456789ABCDEFfedcba9876543210fedcba9876543210.";
+    struct slice longest = slice_of(text, DIALOG_SECRET_MAX);
+    struct policy_builder *builder = fixture_builder();
+    assert_int_equal(policy_builder_dialog_secret(builder, slice_first(longest, DIALOG_SECRET_MIN - 1)), ERROR_LIMIT);
+    assert_int_equal(policy_builder_dialog_secret(builder, slice_of(text, DIALOG_SECRET_MAX + 1)), ERROR_LIMIT);
+    assert_int_equal(policy_builder_dialog_secret(builder, SLICE_ABSENT), ERROR_LIMIT);
+    assert_int_equal(policy_builder_dialog_secret(builder, longest), 0);
+    assert_int_equal(policy_builder_dialog_secret(builder, slice_first(longest, DIALOG_SECRET_MIN)), 0);
+    assert_int_equal(policy_builder_dialog_secret(builder, longest), ERROR_LIMIT);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    const struct dialog_secrets *secrets = policy_snapshot_dialog_secrets(snapshot);
+    assert_int_equal(secrets->count, 2);
+    assert_int_equal(secrets->secrets[0].length, DIALOG_SECRET_MAX);
+    assert_memory_equal(secrets->secrets[0].bytes, text, DIALOG_SECRET_MAX);
+    assert_int_equal(secrets->secrets[1].length, DIALOG_SECRET_MIN);
+    policy_snapshot_unref(snapshot);
+}
+
 static void what_was_taken_is_given_back_once(void **state)
 {
     (void)state;
@@ -553,6 +617,8 @@ int main(void)
         cmocka_unit_test(the_order_of_look_ups_is_kept),
         cmocka_unit_test(what_was_taken_is_given_back_once),
         cmocka_unit_test(a_spoilt_server_profile_keeps_its_place),
+        cmocka_unit_test(a_row_is_found_by_its_id_while_it_rules),
+        cmocka_unit_test(two_secrets_of_dialogs_are_kept),
         cmocka_unit_test(colliding_hashes_find_their_own_row),
         cmocka_unit_test(problems_of_the_loader_are_kept_in_order),
     };

@@ -90,6 +90,7 @@ for my $case (
     [ 'a row of level none instead', "UPDATE trelay.outbound_policy SET enabled = false WHERE name = 'NAME';"
             . "INSERT INTO trelay.outbound_policy (name, domain, level, next_hop) VALUES ('none-NAME', 'NAME.example', 'none',"
             . " '{192.0.2.1:5060}')", 403, 'weaken-refused' ],
+    [ 'SIPS alone', "UPDATE trelay.outbound_policy SET scheme = 'sips' WHERE name = 'NAME'", 480, 'sips-required' ],
 ) {
     my ($what, $change, $status, $reason) = @$case;
     my ($sent, $stream) = changed_meanwhile($change);

@@ -24,6 +24,13 @@ void placement_free(struct placement *placement)
     slab_give(placement->memory, placement, sizeof(*placement));
 }
 
+/* Which requests a row takes is no part of the key. NULL: flags alone, which take all. */
+static enum scheme scheme_of(const struct requirement *requirement)
+{
+    const struct outbound_policy *row = requirement->terms.row;
+    return row != NULL ? row->scheme : SCHEME_ANY;
+}
+
 enum reason placement_renew(struct placement *placement, struct policy_snapshot *snapshot,
     const struct capabilities *capabilities, const struct requirement_defaults *defaults)
 {
@@ -35,7 +42,8 @@ enum reason placement_renew(struct placement *placement, struct policy_snapshot 
         demand_ask(placement->demand, snapshot, &placement->requirement.key, capabilities, defaults, &requirement,
             NULL) == REASON_NONE)
         connection_key_encode(&requirement.key, 0, &key);
-    bool is_same = connection_key_equal(&key, &placement->key);
+    bool is_same = connection_key_equal(&key, &placement->key) &&
+        scheme_of(&requirement) == scheme_of(&placement->requirement);
     if (is_same) {
         placement->requirement = requirement;
     } else {

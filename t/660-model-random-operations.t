@@ -1,0 +1,63 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Requests, changes of policy and misbehaving peers in random order, against a model of what is permitted: who is seen by
+# whom, on which connection, with which identity (INV-1 to INV-50 where a peer can see them); t/lib/Trelay/Model.
+#   SEED=n STEPS=n prove -v t/660-...      once more what failed; what the threads make of it is not in the seed
+#   REUSE_OFF=1 as well                    with rows that say reuse = false
+#   TEST_SECONDS=n                         one seed after another for that long (t/961)
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use POSIX qw(strftime);
+use Test::More;
+use Time::HiRes qw(time);
+use Trelay::Model::Run;
+
+use constant { SEED_STEPS => 300, TWIN_STEPS => 120, LONG_STEPS => 2000, TOLD => 5 };
+
+my $identities = Trelay::Model::Run->identities;
+
+# One run, of which nothing but what is permitted may be seen; more => whatever Trelay::Model::Run->start takes.
+sub run_with ($seed, $steps, %more) {
+    my $begin  = time;
+    my $run    = Trelay::Model::Run->start(seed => $seed, identities => $identities, %more);
+    my $end    = $more{end};
+    my $ended  = $run->run($steps, sub { $end && time > $end });
+    my @wrong  = $run->finish;
+    my $oracle = $run->{oracle};
+    my $is_off = $more{is_reuse_off} ? ' without reuse' : '';
+    ok($ended && !@wrong, "seed $seed$is_off: nothing but what is permitted");
+    diag($_) for @wrong > TOLD ? @wrong[ 0 .. TOLD - 1 ] : @wrong;
+    my $text = sprintf 'seed %s%s: %d steps in %.1f s; %d policies, %d requests, %d connections, %d seen by peers', $seed, $is_off,
+        $run->{step}, time - $begin, scalar @{ $oracle->{worlds} }, scalar keys %{ $oracle->{requests} },
+        scalar keys %{ $oracle->{connections} }, $oracle->{judged};
+    $end ? diag($text) : note($text);
+    return $run;
+}
+
+# M1 (INV-31): what the requests at rest get, and who they meet, is the same when no connection is used twice.
+sub run_twice ($seed, $steps) {
+    my @runs = map { run_with($seed, $steps, is_reuse_off => $_) } 0, 1;
+    my @outcomes = map { $_->{outcomes} } @runs;
+    cmp_ok($_->{oracle}{judged}, '>', $steps / 10, "seed $seed: enough of it was seen by peers") for @runs;
+    is_deeply(@outcomes, "INV-31 seed $seed: with and without reuse the same answers and identities");
+    cmp_ok(scalar(grep { $_ ne '?' } @{ $outcomes[0] }), '>', $steps / 40, "seed $seed: enough of them");
+    return;
+}
+
+if (my $seconds = $ENV{TEST_SECONDS}) {
+    my $end  = time + $seconds;
+    my $seed = $ENV{SEED} // int time;
+    run_with($seed++, LONG_STEPS, end => $end) while time < $end;
+}
+elsif (defined $ENV{SEED}) {
+    run_with($ENV{SEED}, $ENV{STEPS} // SEED_STEPS, is_reuse_off => $ENV{REUSE_OFF} // 0);
+}
+else {
+    run_twice(1, TWIN_STEPS);
+    my $today = strftime '%Y%m%d', gmtime;
+    diag("the seed of today is $today");
+    run_with($_, SEED_STEPS) for 8, $today;
+}
+done_testing;

@@ -1,0 +1,681 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Run.pm - a relay with its database and several peers, random operations by a seed, and the oracle that judges them.
+# In:  a seed, a number of steps. Out: violations with the operations that led there; what the requests at rest got.
+# Each round is a stir, in which requests, changes and misbehaving peers meet as they will, and a rest, in which nothing
+# but requests happens, so that the answer of each is known beforehand. The choices follow from the seed, and from
+# nothing that the relay does; its threads and the kernel do not, so that a seed leads the same way, not bit by bit.
+package Trelay::Model::Run;
+
+use v5.36;
+
+use DBI ();
+use IO::Select ();
+use IO::Socket::UNIX ();
+use JSON::PP ();
+use Time::HiRes qw(time sleep);
+use Trelay::Edge;
+use Trelay::Loopback qw(own_address);
+use Trelay::Model::Chance;
+use Trelay::Model::Oracle;
+use Trelay::Model::Peers;
+use Trelay::Model::World;
+use Trelay::Process;
+use Trelay::SIP qw(request);
+
+my $CONFIGURATION = <<'END';
+limits {
+    backoff = 0
+    handshake_timeout = 60000
+}
+END
+
+my @DOMAINS = qw(biloxi.example chicago.example d1.example d2.example x.wild.example);
+my @MATCHES = qw(biloxi.example chicago.example d1.example d2.example *.wild.example);
+my @ROUTED  = qw(fork.example seq.example);
+use constant { IN_FLIGHT => 12, PATIENCE_S => 60 };
+
+# Certificates for all runs of one process: they cost more than anything else.
+sub identities ($class, $pki = Trelay::PKI->new) {
+    my %authority = map { $_ => $pki->authority($_) } qw(fed other evil);
+    my $below = $authority{fed}->intermediate('below');
+    my %names = (
+        biloxi => [ fed => uri => ['sip:biloxi.example'] ],
+        both   => [ fed => uri => [ 'sip:biloxi.example', 'sip:chicago.example', 'sip:d1.example' ] ],
+        dns    => [ fed => dns => [ 'biloxi.example', 'd2.example', 'x.wild.example' ] ],
+        beside => [ fed => uri => ['sip:impostor.example'], dns => [ 'biloxi.example', 'chicago.example' ] ],
+        chicago => [ other => uri => ['sip:chicago.example'] ],
+        elsewhere => [ other => uri => ['sip:biloxi.example'], dns => ['d2.example'] ],
+        evil    => [ evil => uri => [ 'sip:biloxi.example', 'sip:chicago.example', 'sip:d1.example' ] ],
+        expired => [ fed => uri => ['sip:biloxi.example'], not_before => '-9d', not_after => '-2d' ],
+        below   => [ below => uri => [ 'sip:biloxi.example', 'sip:chicago.example' ] ],
+        wild    => [ fed => dns => [ '*.example', '*.wild.example' ] ],
+    );
+    my %leaf;
+    for my $name (sort keys %names) {
+        my ($issuer, %options) = @{ $names{$name} };
+        my $certificate = ($issuer eq 'below' ? $below : $authority{$issuer})->leaf($name, %options);
+        $leaf{$name} = { certificate => $certificate, map { $_ => $options{$_} } qw(uri dns) };
+    }
+    my %own = map { $_ => $authority{fed}->leaf($_, uri => ['sip:atlanta.example']) } qw(own1 own2 own3 own4);
+    return { pki => $pki, authorities => \%authority, leaves => \%leaf, own => \%own };
+}
+
+# Options: seed; identities; is_reuse_off: every row says that nothing is reused.
+sub start ($class, %options) {
+    my $self = bless { tick => 0, step => 0, log => [], in_flight => {}, requests => [], outcomes => [], pending => [],
+        %options }, $class;
+    my $identities = $self->{identities} //= $class->identities;
+    $self->{chance} = Trelay::Model::Chance->new($options{seed});
+    $self->{edge}   = Trelay::Edge->start(workers => 2, pki => $identities->{pki}, configuration => $CONFIGURATION);
+    $self->{peers}  = Trelay::Model::Peers->start(
+        leaves => { map { $_ => $identities->{leaves}{$_}{certificate} } keys %{ $identities->{leaves} } },
+        hosts  => { map { $_ => own_address($_ =~ /[abe]/ ? 2 : 3) } qw(a b c d e) },
+    );
+    $self->{oracle} = Trelay::Model::Oracle->new;
+    $self->{peer} = { map { $_ => { up => 1, handshake => 'normal', request => 'answer', ask => 'ask', newest => '1.3' } }
+            $self->{peers}->names };
+    $self->begin;
+    return $self;
+}
+
+sub chance ($self) { return $self->{chance} }
+sub world ($self)  { return $self->{oracle}->newest }
+
+sub note ($self, $text) {
+    push @{ $self->{log} }, sprintf '%5d %s', $self->{step}, $text;
+    return;
+}
+
+# --- Policy ---
+
+sub database ($self) {
+    return $self->{database} //= do {
+        my $where = $self->{edge}{postgres}->conninfo =~ s/ /;/gr;
+        DBI->connect("dbi:Pg:$where", undef, undef, { RaiseError => 0, PrintError => 0, AutoCommit => 1 })
+            // die 'database: ' . DBI->errstr . "\n";
+    };
+}
+
+sub quote ($value) { return defined $value ? "'" . $value =~ s/'/''/gr . "'" : 'NULL' }
+
+# SQL in one transaction: the version of the policy after it, or (undef, why not).
+sub commit ($self, $sql) {
+    my $database = $self->database;
+    if (!defined $database->do("BEGIN; $sql; COMMIT")) {
+        my $why = $database->errstr;
+        $database->do('ROLLBACK');
+        return (undef, $why);
+    }
+    my ($version) = $database->selectrow_array('SELECT version FROM trelay.policy_version');
+    return $version // die 'policy_version: ' . $database->errstr . "\n";
+}
+
+# A change of the world: WORLD is what it will be. Awaited at once, or later.
+sub change ($self, $what, $world, $sql, $is_awaited = 1) {
+    $self->note("policy: $what");
+    my $tick = ++$self->{tick};
+    my ($version, $why) = $self->commit($sql);
+    die "seed $self->{seed}: $what: $why\n$sql\n" if !defined $version;
+    push @{ $self->{pending} }, [ $self->{oracle}->add_world($world, $tick), $version ];
+    $self->await if $is_awaited;
+    return;
+}
+
+# Until every worker goes by the newest policy.
+sub await ($self) {
+    my $last = $self->{pending}[-1] // return;
+    $self->{edge}->daemon->process->wait_until("policy version $last->[1]", sub { $self->loaded >= $last->[1] }, PATIENCE_S);
+    $self->control('connections');
+    $self->{oracle}->world_rules($last->[0], ++$self->{tick});
+    $self->{pending} = [];
+    return;
+}
+
+# The last version that the node says it goes by, whether it changed anything or not.
+sub loaded ($self) {
+    my ($version) = $self->database->selectrow_array('SELECT policy_version FROM trelay.node');
+    return $version // 0;
+}
+
+# One question on the control socket, without a process for it.
+sub control ($self, $command, %more) {
+    my $socket = IO::Socket::UNIX->new(Peer => $self->{edge}->daemon->directory . '/control') or die "control: $!\n";
+    syswrite $socket, JSON::PP->new->encode({ command => $command, %more }) . "\n";
+    my $text = '';
+    my $deadline = time + Trelay::Process::patience(PATIENCE_S);
+    while (IO::Select->new($socket)->can_read($deadline - time)) {
+        sysread $socket, $text, 65536, length $text or last;
+    }
+    return JSON::PP->new->decode($text || '{"error":"no answer"}');
+}
+
+sub row_sql ($self, $row) {
+    my %column = (%$row, next_hop => '{' . join(',', map { $self->{peers}->place($_) } @{ $row->{next_hop} }) . '}');
+    $column{pins} = "{$row->{pins}}" if $row->{pins};
+    $column{send_sni} = $row->{send_sni} ? 'true' : 'false' if exists $row->{send_sni};
+    $column{reuse} = $row->{reuse} ? 'true' : 'false' if exists $row->{reuse};
+    $column{max_age} = "$row->{max_age} s" if $row->{max_age};
+    my @names = sort keys %column;
+    return 'INSERT INTO trelay.outbound_policy (' . join(', ', @names) . ') VALUES (' . join(', ', map { quote($column{$_}) } @names) . ')';
+}
+
+sub certificate_sql ($self, $name, $leaf) {
+    my $own = $self->{identities}{own}{$leaf};
+    return 'UPDATE trelay.certificate SET chain_path = ' . quote($own->chain) . " WHERE name = '$name'; "
+        . "INSERT INTO trelay.certificate_key (certificate, key_path) VALUES ('$name', " . quote($own->key) . ')'
+        . ' ON CONFLICT (certificate) DO UPDATE SET key_path = excluded.key_path';
+}
+
+sub trust_sql ($self, $set, $anchors) {
+    return "DELETE FROM trelay.trust_anchor WHERE trust_set = '$set'" . join '', map {
+        "; INSERT INTO trelay.trust_anchor (trust_set, name, path) VALUES ('$set', '$_', "
+            . quote($self->{identities}{authorities}{$_}->certificate) . ')'
+    } @$anchors;
+}
+
+# The world that a run begins with.
+sub begin ($self) {
+    my $identities = $self->{identities};
+    my $world = Trelay::Model::World->new(
+        proofs => Trelay::Model::Proofs->new(authorities => $identities->{authorities}, leaves => $identities->{leaves}),
+        own    => { map { $_ => $identities->{own}{$_}->sha256 } keys %{ $identities->{own} } },
+    );
+    $world->{trust} = { fed => ['fed'], other => ['other'], both => [qw(fed other)], empty => [] };
+    $world->{certificates} = { us1 => 'own1', us2 => 'own2', keyless => undef };
+    my $edge = $self->{edge};
+    my $sql = join '; ', (map { "INSERT INTO trelay.trust_set (name) VALUES ('$_'); " . $self->trust_sql($_, $world->{trust}{$_}) }
+            sort keys %{ $world->{trust} }),
+        (map { my $leaf = $world->{certificates}{$_} // 'own1'; $edge->certificate_sql($_, $identities->{own}{$leaf}) }
+            sort keys %{ $world->{certificates} }),
+        "DELETE FROM trelay.certificate_key WHERE certificate = 'keyless'";
+    for my $match (@MATCHES) {
+        my $row = $self->random_row($match);
+        next if $world->refusal($row);
+        $world->put($row);
+        $sql .= '; ' . $self->row_sql($row);
+    }
+    my %route = ('f1' => [ fork => 1, 'biloxi.example' ], 'f2' => [ fork => 1, 'chicago.example' ],
+        's1' => [ seq => 1, 'biloxi.example' ], 's2' => [ seq => 2, 'd1.example' ]);
+    for my $name (sort keys %route) {
+        my ($kind, $priority, $to) = @{ $route{$name} };
+        my %row = (name => $name, domain => "$kind.example", priority => $priority, to => $to);
+        $world->{routes}{$name} = \%row;
+        $sql .= '; INSERT INTO trelay.route (name, domain, priority, fork, next_hop) VALUES '
+            . "('$name', '$row{domain}', $priority, " . ($kind eq 'fork' ? 'true' : 'false') . ", 'sip:$to;transport=tls')";
+    }
+    $self->set_peer($_, leaf => $self->random_leaf) for $self->{peers}->names;
+    return $self->change('the beginning', $world, $sql);
+}
+
+sub random_row ($self, $match, %fixed) {
+    my $chance = $self->chance;
+    my $level  = $chance->weighed(encrypt => 4, chain => 2, domain => 6);
+    my @hops   = $chance->pick([ 'a' ], [ 'b' ], [ 'c' ], [ 'd' ], [ 'e' ], [qw(a c)], [qw(b d)], [qw(c a)]);
+    my %row = (
+        name            => 'r' . ++$self->{row_count},
+        domain          => $match,
+        level           => $level,
+        expected_domain => $chance->weighed('' => 3, 'biloxi.example' => 4, 'chicago.example' => 2) || undef,
+        certificate     => $chance->weighed('' => 5, us1 => 6, us2 => 4, keyless => 1) || undef,
+        trust_set       => $chance->weighed('' => 1, fed => 8, other => 3, both => 6, empty => 1) || undef,
+        send_sni        => $chance->percent(85) ? 1 : 0,
+        sni             => $chance->percent(15) ? 'sni.example' : undef,
+        upgrade         => $chance->pick(qw(idle idle never)),
+        reuse           => $chance->percent(85) ? 1 : 0,
+        weaken          => $chance->pick(qw(refused allowed)),
+        trust_flag      => $chance->pick(qw(refused allowed)),
+        tls_min         => $chance->percent(20) ? '1.3' : '1.2',
+        isolation       => $chance->percent(20) ? 'tenant' : undef,
+        max_age         => $chance->percent(15) ? 1 : undef,
+        pins            => $chance->percent(10) ? $self->{identities}{leaves}{ $chance->pick(qw(biloxi both)) }{certificate}->sha256 : undef,
+        priority        => $chance->percent(80) ? 100 : 50,
+        next_hop        => $hops[0],
+        %fixed,
+    );
+    $row{reuse} = 0 if $self->{is_reuse_off};
+    $row{trust_set} //= 'fed' if $row{pins}; # what a pin alone proves of an expired certificate is not in the manual
+    return \%row;
+}
+
+# --- Operations on the policy ---
+
+sub do_insert ($self) {
+    my $row = $self->random_row($self->chance->pick(@MATCHES));
+    return $self->try_row("insert $row->{name}", $row, $self->chance->percent(60));
+}
+
+# The row of a match gives way to another.
+sub do_replace ($self) {
+    my $match = $self->chance->pick(@MATCHES);
+    my $is_awaited = $self->chance->percent(60);
+    my @old = sort map { $_->{name} } grep { $_->{domain} eq $match } values %{ $self->world->{rows} };
+    return $self->try_row("replace @old", $self->random_row($match), $is_awaited, @old);
+}
+
+sub do_update ($self) {
+    my ($chance, $world) = ($self->chance, $self->world);
+    my $drawn  = $self->random_row('d1.example');
+    my $column = $chance->pick(qw(level expected_domain certificate trust_set send_sni sni upgrade reuse weaken tls_min isolation
+        max_age next_hop));
+    my $which = $chance->below(1000);
+    my $is_awaited = $chance->percent(60);
+    my @names = sort keys %{ $world->{rows} } or return;
+    my $old = $world->{rows}{ $names[ $which % @names ] };
+    my %row = (%$old, $column => $drawn->{$column});
+    return $self->try_row("update $old->{name}.$column", \%row, $is_awaited, $old->{name});
+}
+
+# The database takes a row when the model says so, and otherwise names what is wrong.
+sub try_row ($self, $what, $row, $is_awaited, @without) {
+    my $world = $self->world->copy;
+    delete $world->{rows}{$_} for @without;
+    my $refusal = $world->refusal($row);
+    my $sql = join '; ', (map { "DELETE FROM trelay.outbound_policy WHERE name = '$_'" } @without), $self->row_sql($row);
+    $what .= ' ' . join ' ', map { my $value = $row->{$_}; "$_=" . (ref $value ? "@$value" : $value) } grep { defined $row->{$_} } sort keys %$row;
+    if ($refusal) {
+        $self->note("policy: refused ($refusal): $what");
+        my ($version, $why) = $self->commit($sql);
+        return $self->{oracle}->violation("INV-47 the database took what it should refuse ($refusal): $what") if defined $version;
+        $self->{oracle}->violation("INV-47 refused with \"$why\", not for $refusal: $what") if $why !~ /\Q$refusal/;
+        return;
+    }
+    return $self->change($what, $world->put($row), $sql, $is_awaited);
+}
+
+sub do_delete ($self) {
+    my ($which, $is_awaited) = ($self->chance->below(1000), $self->chance->percent(60));
+    my @names = sort keys %{ $self->world->{rows} };
+    return if @names < 3;
+    my $name  = $names[ $which % @names ];
+    my $world = $self->world->copy;
+    delete $world->{rows}{$name};
+    return $self->change("delete $name", $world, "DELETE FROM trelay.outbound_policy WHERE name = '$name'", $is_awaited);
+}
+
+sub do_certificate ($self) {
+    my ($chance, $world) = ($self->chance, $self->world->copy);
+    my ($name, $leaf) = ($chance->pick(qw(us1 us2)), $chance->pick(qw(own1 own2 own3 own4), undef));
+    my $is_awaited = $chance->percent(60);
+    $world->{certificates}{$name} = $leaf;
+    my $sql = $leaf ? $self->certificate_sql($name, $leaf) : "DELETE FROM trelay.certificate_key WHERE certificate = '$name'";
+    return $self->change("certificate $name is " . ($leaf // 'without key'), $world, $sql, $is_awaited);
+}
+
+sub do_trust ($self) {
+    my ($chance, $world) = ($self->chance, $self->world->copy);
+    my $set = $chance->pick(qw(fed other both));
+    my @anchors = @{ $chance->weighed(['fed'] => 4, ['other'] => 3, [qw(fed other)] => 3, [] => 1) };
+    my $is_awaited = $chance->percent(60);
+    $world->{trust}{$set} = \@anchors;
+    return $self->change("trust set $set is (@anchors)", $world, $self->trust_sql($set, \@anchors), $is_awaited);
+}
+
+sub do_route ($self) {
+    my ($chance, $world) = ($self->chance, $self->world->copy);
+    my ($name, $to) = ($chance->pick(qw(f1 f2 s1 s2)), $chance->pick(@DOMAINS));
+    my $is_awaited = $chance->percent(60);
+    $world->{routes}{$name}{to} = $to;
+    return $self->change("route $name to $to", $world,
+        "UPDATE trelay.route SET next_hop = 'sip:$to;transport=tls' WHERE name = '$name'", $is_awaited);
+}
+
+# --- Operations on the peers ---
+
+sub set_peer ($self, $name, %how) {
+    $self->note("peer $name: " . join ' ', map { "$_=$how{$_}" } sort keys %how);
+    $self->{peers}->set($name, %how);
+    $self->{peer}{$name} = { %{ $self->{peer}{$name} }, %how };
+    ++$self->{tick};
+    return;
+}
+
+sub do_leaf ($self) {
+    my $chance = $self->chance;
+    my ($name, $leaf, $is_cut) = ($chance->pick($self->{peers}->names), $self->random_leaf, $chance->percent(30));
+    $self->set_peer($name, leaf => $leaf);
+    return $self->cut($name, 0) if $is_cut || $self->{is_reuse_off};
+    return;
+}
+
+sub random_leaf ($self) {
+    return $self->chance->weighed(both => 12, biloxi => 4, below => 2, dns => 2, chicago => 2, beside => 1, elsewhere => 1,
+        evil => 1, expired => 1, wild => 1);
+}
+
+sub do_manner ($self) {
+    my $chance = $self->chance;
+    my $name = $chance->pick($self->{peers}->names);
+    my $what = $chance->weighed(handshake => 4, request => 5, up => 1, ask => 1, newest => 1);
+    my %of = (
+        handshake => [qw(normal stall stall wait-close close reset plain after)],
+        request   => [qw(answer hold hold close reset last busy)],
+        up        => [ 0, 1, 1 ],
+        ask       => [qw(ask ask none require)],
+        newest    => [qw(1.3 1.3 1.2)],
+    );
+    return $self->set_peer($name, $what => $chance->pick(@{ $of{$what} }));
+}
+
+sub do_cut ($self) {
+    my ($name, $is_reset) = ($self->chance->pick($self->{peers}->names), $self->chance->percent(50));
+    return $self->cut($name, $is_reset);
+}
+sub cut ($self, $name, $is_reset) {
+    $self->note("peer $name ends its connections" . ($is_reset ? ' by reset' : ''));
+    $self->{peers}->cut($name, $is_reset ? 1 : 0);
+    return;
+}
+
+sub do_release ($self) {
+    $self->note('peers let go');
+    $self->{peers}->release;
+    return;
+}
+
+sub do_reload ($self) {
+    my $mode = $self->chance->pick(qw(revalidate revalidate drain drop));
+    $self->note("reload $mode");
+    my $answer = $self->control('reload', mode => $mode);
+    $self->{oracle}->violation("reload $mode: $answer->{error}") if $answer->{error};
+    return;
+}
+
+# --- Requests ---
+
+sub random_request ($self, $is_at_rest = 0) {
+    my $chance = $self->chance;
+    my %flags;
+    my $level = $chance->weighed('' => 10, 'verify-chain' => 1, 'verify-domain' => 1, 'verify-domain=biloxi.example' => 1,
+        'verify-domain=chicago.example' => 1, 'no-verify' => 4, 'trust=other' => 1, 'trust=fed' => 1, 'trust=empty' => 1);
+    my @flags = ($level, $chance->weighed('' => 10, 'cert=us1' => 1, 'cert=us2' => 1, 'cert=keyless' => 1, 'no-cert' => 2),
+        $chance->weighed('' => 10, 'sni=other.example' => 1, 'no-sni' => 1),
+        $chance->weighed('' => 12, 'no-conn-reuse' => 2, 'no-connect' => 1), $chance->weighed('' => 8, 'no-upgrade' => 1),
+        $chance->weighed('' => 12, 'max-age=1' => 1), $chance->weighed('' => 8, 'no-dns-failover' => 1));
+    %flags = map { my ($name, $value) = split /=/; $name => $value // ($name eq 'verify-domain' ? '' : 1) } grep { $_ ne '' } @flags;
+    my $domain = $chance->weighed((map { $_ => 4 } @DOMAINS), (map { $_ => 3 } @ROUTED), 'nobody.example' => 1);
+    my $method = $chance->weighed(OPTIONS => 5, MESSAGE => 3, INVITE => 4);
+    my $wanted = $chance->weighed(200 => 8, $method eq 'INVITE' ? 486 : 404 => 2);
+    return { method => $method, domain => $domain, flags => \%flags, text => join(',', grep { $_ ne '' } @flags), wanted => $wanted };
+}
+
+sub send ($self, $request) {
+    my ($edge, $phone) = ($self->{edge}, $self->{edge}->phone);
+    my $id = sprintf '%x', ++$self->{request_count};
+    my $token = "s$self->{seed}x$id";
+    my $text = request($request->{method}, "sip:token-$token\@$request->{domain}", via => $phone->via,
+        call_id => "$token\@model.invalid", headers => [ [ Subject => $request->{wanted} ],
+            $request->{text} ne '' ? [ 'X-Trelay-Flags' => $request->{text} ] : () ]);
+    %$request = (%$request, token => $token, message => Trelay::SIP::parse($text), sent => ++$self->{tick}, sent_time => time,
+        step => $self->{step});
+    $self->note("send $token: $request->{method} $request->{domain} [$request->{text}] wants $request->{wanted}");
+    $self->{oracle}{requests}{$token} = $self->{in_flight}{$token} = $request;
+    push @{ $self->{requests} }, $request;
+    $phone->send($text, $edge->host, 5060);
+    return $request;
+}
+
+sub do_send ($self) {
+    for (1 .. $self->chance->weighed(1 => 5, 2 => 3, 4 => 2)) {
+        my $request = $self->random_request;
+        $self->send($request) if keys %{ $self->{in_flight} } < IN_FLIGHT;
+    }
+    return;
+}
+
+# The same thing wanted several times at once.
+sub do_burst ($self) {
+    my $request = $self->random_request;
+    for (1 .. 2 + $self->chance->below(3)) {
+        $self->send({%$request}) if keys %{ $self->{in_flight} } < IN_FLIGHT;
+    }
+    return;
+}
+
+sub do_cancel ($self) {
+    my $which = $self->chance->below(1000);
+    my @calls = sort grep { my $call = $self->{in_flight}{$_}; $call->{method} eq 'INVITE' && !$call->{is_cancelled}++ }
+        keys %{ $self->{in_flight} } or return;
+    my $call = $self->{in_flight}{ $calls[ $which % @calls ] };
+    $self->note("cancel $call->{token}");
+    my $message = $call->{message};
+    my $text = request('CANCEL', $message->uri, via => scalar $message->header('Via'), from => scalar $message->header('From'),
+        to => scalar $message->header('To'), call_id => $message->call_id);
+    $self->{edge}->phone->send($text, $self->{edge}->host, 5060);
+    return;
+}
+
+# Takes what has come to the phone; waits for the first of it up to SECONDS.
+sub pump ($self, $seconds = 0) {
+    my $phone = $self->{edge}->phone;
+    while (IO::Select->new($phone->{socket})->can_read($seconds)) {
+        $seconds = 0;
+        my $message = $phone->receive(0) // last;
+        $self->hear($message);
+    }
+    return;
+}
+
+sub hear ($self, $message) {
+    my $status = $message->status // return;
+    my ($token) = ($message->call_id // '') =~ /^(\w+)\@model/ or return;
+    my $request = $self->{oracle}{requests}{$token} // return;
+    return if $status < 200 || $message->cseq !~ /\Q$request->{method}\E$/;
+    $self->{edge}->acknowledge($request->{message}, $message, $self->{edge}->phone) if $request->{method} eq 'INVITE' && $status >= 300;
+    return if defined $request->{done};
+    my ($reason) = map { /"([a-z0-9-]+)[:"]/ ? $1 : () } $message->header('Warning');
+    %$request = (%$request, status => $status, reason => $reason // '', connection => scalar $message->header('X-Conn'),
+        done => ++$self->{tick}, warning => join('; ', $message->header('Warning')));
+    delete $self->{in_flight}{$token};
+    $self->note("answered $token: $status " . ($request->{connection} // '') . " $request->{warning}");
+    return;
+}
+
+sub wait_for_answers ($self) {
+    my $deadline = time + Trelay::Process::patience(PATIENCE_S);
+    while (%{ $self->{in_flight} }) {
+        $self->pump(0.2);
+        last if !$self->{edge}->daemon->process->is_alive || time > $deadline;
+    }
+    for my $token (sort keys %{ $self->{in_flight} }) {
+        my $request = delete $self->{in_flight}{$token};
+        $request->{done} = ++$self->{tick};
+        $self->{oracle}->violation('L2 no final response', $request);
+    }
+    return;
+}
+
+# --- Rounds ---
+
+my @STIR = (do_send => 30, do_burst => 8, do_insert => 3, do_replace => 6, do_update => 10, do_delete => 2, do_certificate => 3,
+    do_trust => 4, do_route => 2, do_leaf => 6, do_manner => 12, do_cut => 5, do_release => 4, do_reload => 2, do_cancel => 5);
+
+sub step ($self, $operation) {
+    $self->{step}++;
+    $self->$operation;
+    return $self->pump($operation =~ /^do_(?:send|burst)$/ ? $self->chance->pick(0, 0, 0.005, 0.02) : 0);
+}
+
+# At least STEPS steps, or until violations are found; true when there are none.
+sub run ($self, $steps, $is_over = sub { 0 }) {
+    my $until = $self->{step} + $steps;
+    while ($self->{step} < $until && !@{ $self->{oracle}{violations} } && !$is_over->()) {
+        eval { $self->round; 1 } or $self->{oracle}->violation("G5 the run ended: $@");
+    }
+    return !@{ $self->{oracle}{violations} };
+}
+
+sub round ($self) {
+    $self->step($self->chance->weighed(@STIR)) for 1 .. 5 + $self->chance->below(15);
+    $self->rest;
+    $self->account;
+    return;
+}
+
+# Everything comes to its end; then requests whose answer is known.
+sub rest ($self) {
+    my @restless = grep { $self->{peer}{$_}{handshake} ne 'normal' || $self->{peer}{$_}{request} ne 'answer' } $self->{peers}->names;
+    $self->set_peer($_, handshake => 'normal', request => 'answer') for @restless;
+    $self->await;
+    $self->do_release;
+    $self->wait_for_answers;
+    $self->settle;
+    for (1 .. 2 + $self->chance->below(3)) {
+        $self->{step}++;
+        $self->chance->percent(70) ? $self->ask_one : $self->ask_several;
+    }
+    return;
+}
+
+# Until relay and peers agree on how many connections there are.
+sub settle ($self) {
+    my $oracle = $self->{oracle};
+    my ($theirs, $ours);
+    my $is_settled = eval {
+        $self->{edge}->daemon->process->wait_until('agreement on connections', sub {
+            $self->pump;
+            $self->take_diary;
+            my @shown = grep { $_->{direction} eq 'outbound' && $_->{transport} eq 'tls' } @{ $self->control('connections')->{connections} };
+            my %once = map { $_->{id} => 1 } @shown;
+            $oracle->violation('G6 a connection is shown twice') if keys %once != @shown;
+            $theirs = grep { $_->{is_open} } values %{ $oracle->{connections} };
+            $ours   = @shown;
+            return $theirs == $ours;
+        }, PATIENCE_S);
+    };
+    $oracle->violation("L2 the relay has $ours connections, the peers $theirs: $@") if !$is_settled;
+    return;
+}
+
+sub take_diary ($self) {
+    $self->{oracle}->absorb($self->{peers}->events);
+    return;
+}
+
+# One request, of which explain knows beforehand what will come of it; then twice more.
+sub ask_one ($self) {
+    my $asked = $self->random_request(1);
+    my $is_routed = grep { $_ eq $asked->{domain} } @ROUTED;
+    my $explained = $self->control('explain', destination => "sip:token-none\@$asked->{domain}",
+        $asked->{text} ne '' ? (flags => $asked->{text}) : ());
+    my $request = $self->served_at_rest({%$asked});
+    push @{ $self->{outcomes} }, $request->{outcome} // '?';
+    $self->{explained}{ $request->{token} } = $explained if !$is_routed;
+    return if !$request->{connection} || $is_routed;
+    my %there = map { $_->{name} => 1 } $self->{oracle}->open_connections($request->{connection} =~ s{/.*}{}r);
+    my ($need) = $self->{oracle}->needs_of($request);
+    my $again = $self->served_at_rest({%$asked});
+    $self->{oracle}->violation("L1 on $again->{connection}, although $request->{connection} was there", $again)
+        if !$need->{is_fresh} && !$need->{max_age} && $again->{connection} && !$there{ $again->{connection} };
+    return if $asked->{flags}{'no-connect'} || $asked->{flags}{'no-conn-reuse'};
+    my $alone = $self->served_at_rest({ %$asked, flags => { %{ $asked->{flags} }, 'no-conn-reuse' => 1 },
+        text => join ',', grep { $_ ne '' } $asked->{text}, 'no-conn-reuse' });
+    $self->{oracle}->violation("M1 \"$alone->{outcome}\" without reuse, \"$request->{outcome}\" with it", $alone)
+        if $alone->{outcome} && $request->{outcome} && $alone->{leaf} eq $request->{leaf} && $alone->{outcome} ne $request->{outcome};
+    return;
+}
+
+sub served_at_rest ($self, $request) {
+    $self->send($request);
+    $self->wait_for_answers;
+    $self->take_diary;
+    $request->{leaf} = $request->{connection} ? $self->{oracle}{connections}{ $request->{connection} }{leaf} : '';
+    $request->{outcome} = $self->{oracle}->judge_at_rest($request, $self->{peer}) if defined $request->{status};
+    return $request;
+}
+
+sub ask_several ($self) {
+    my @requests = map { $self->send($self->random_request(1)) } 1 .. 4;
+    $self->wait_for_answers;
+    $self->take_diary;
+    for my $request (@requests) {
+        my $outcome = defined $request->{status} ? $self->{oracle}->judge_at_rest($request, $self->{peer}) : undef;
+        push @{ $self->{outcomes} }, $outcome // '?';
+    }
+    return;
+}
+
+# What the records say of the round's requests.
+sub account ($self) {
+    my $oracle = $self->{oracle};
+    $self->take_diary;
+    $oracle->judge;
+    my @requests = splice @{ $self->{requests} };
+    my $wanted = join ',', map { quote("$_->{token}\@model.invalid") } @requests or return;
+    my $rows;
+    my $is_there = eval {
+        $self->{edge}->daemon->process->wait_until('records', sub {
+            $rows = $self->database->selectall_arrayref("SELECT * FROM trelay.transaction_record WHERE call_id IN ($wanted)"
+                . " AND method IN ('OPTIONS', 'MESSAGE', 'INVITE')", { Slice => {} }) // return 0;
+            my %has = map { $_->{call_id} => 1 } @$rows;
+            return keys %has == @requests;
+        }, PATIENCE_S);
+    };
+    $oracle->violation("R records are missing: $@") if !$is_there;
+    my %records;
+    push @{ $records{ $_->{call_id} =~ s/\@.*//r } }, $_ for @$rows;
+    for my $request (grep { defined $_->{status} } @requests) {
+        my @records = @{ $records{ $request->{token} } // [] };
+        $oracle->judge_record($request, @records);
+        $self->compare_with_explained($request, $records[0]);
+    }
+    return;
+}
+
+sub compare_with_explained ($self, $request, $record) {
+    my $explained = delete $self->{explained}{ $request->{token} } // return;
+    my $told = ($explained->{decision} // $explained->{error} // '?') . ' ' . ($explained->{reason} // '');
+    my $say = sub ($what) { $self->{oracle}->violation("INV-50 explain said \"$told\", $what", $request) };
+    if (!$request->{connection}) {
+        my $is_known = ($explained->{decision} // '') ne 'reject' || $explained->{reason} eq $record->{reason};
+        return $is_known ? undef : $say->("the request was refused with $record->{reason}");
+    }
+    return $say->('the request was served') if ($explained->{decision} // 'reject') eq 'reject';
+    my ($peer) = split m{/}, $request->{connection};
+    return if $explained->{target} ne $self->{peers}->place($peer);
+    $say->("the decision was $record->{outbound_decision}") if $explained->{decision} ne $record->{outbound_decision};
+    $say->("the key was another: $record->{outbound_key_digest}") if $explained->{key_digest} ne $record->{outbound_key_digest};
+    return;
+}
+
+# --- The end ---
+
+# Ends everything; the violations, each with what led there.
+sub finish ($self) {
+    my $oracle = $self->{oracle};
+    my $process = $self->{edge}->daemon->process;
+    $self->{edge}->daemon->{process} = undef;
+    my $status = $process->stop;
+    my $report = $process->sanitizer_report;
+    $oracle->violation("G5 trelayd ended with $status\n$report") if $status || $report ne '';
+    my ($twice) = $self->database->selectrow_array('SELECT string_agg(call_id, $$ $$) FROM (SELECT call_id FROM'
+            . ' trelay.transaction_record GROUP BY call_id, method HAVING count(*) > 1) AS q');
+    $oracle->violation("R several records: $twice") if defined $twice;
+    my $peers = $self->{peers}->stop;
+    $oracle->violation("the peers ended with $peers: " . $self->{peers}{process}->output) if $peers;
+    $self->database->disconnect;
+    $self->{edge}{postgres}->destroy;
+    return map { $self->tell($_) } @{ $oracle->{violations} };
+}
+
+sub tell ($self, $violation) {
+    my $request = $violation->{request};
+    my $text = "seed $self->{seed}, step " . ($request ? $request->{step} : $self->{step}) . ": $violation->{what}\n";
+    return $text if !$request;
+    $text .= "  request $request->{token}: $request->{method} $request->{domain} flags [$request->{text}], answered "
+        . join(' ', map { $_ // '-' } @$request{qw(status reason connection)}) . "\n";
+    for my $need ($self->{oracle}->needs_of($request)) {
+        $text .= '  could need: ' . join(' ', map { my $value = $need->{$_}; "$_=" . (ref $value ? "@$value" : $value) }
+            grep { defined $need->{$_} } sort keys %$need) . "\n";
+    }
+    for my $seen (@{ $self->{oracle}{seen}{ $request->{token} } // [] }) {
+        $text .= "  seen: $seen->{method} on $seen->{peer}/$seen->{n}\n";
+    }
+    my @rows = map { $_->{row} // () } $self->{oracle}->needs_of($request);
+    my $concerned = join '|', map { quotemeta } $request->{token}, $request->{domain}, @rows, 'the beginning';
+    my @lines = grep { /\b(?:$concerned)\b|peer |trust set|certificate us|reload|let go/ && !(/ answered (\w+)/ && $1 ne $request->{token}) }
+        @{ $self->{log} };
+    splice @lines, 0, @lines - 60 if @lines > 60;
+    return $text . join '', map { "  $_\n" } @lines;
+}
+
+1;

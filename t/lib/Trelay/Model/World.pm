@@ -1,0 +1,208 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# World.pm - what a request must get, by the rows that there are: the manual's words (trelay-policy(7), trelay-flags(7))
+# written down a second time, without a look at the relay's own code.
+# In:  rows, trust sets, certificates, a request. Out: for each next hop what it has to prove and what it must be shown,
+#      or why the relay has to refuse.
+# Never: what the relay did; connections.
+package Trelay::Model::World;
+
+use v5.36;
+
+use Storable qw(dclone);
+
+# What a column of a row has when nothing is said.
+my %COLUMN = (priority => 100, level => 'domain', send_sni => 1, tls_min => '1.2', upgrade => 'idle', reuse => 1,
+    weaken => 'refused', trust_flag => 'refused');
+my %RANK = (encrypt => 1, chain => 2, domain => 3);
+
+# proofs: a Trelay::Model::Proofs; own: name of a client's leaf => SHA-256.
+sub new ($class, %options) {
+    return bless { rows => {}, trust => {}, certificates => {}, routes => {}, callers => {}, %options }, $class;
+}
+
+sub copy ($self) {
+    my $copy = bless {%$self}, ref $self;
+    $copy->{$_} = dclone($self->{$_}) for qw(rows trust certificates routes callers);
+    return $copy;
+}
+
+sub is_validating ($level) { return $RANK{$level} >= 2 }
+
+# Would the database take this row? Undef, or what it should say.
+sub refusal ($self, $new, $old_name = undef) {
+    my %row = (%COLUMN, %$new);
+    return 'trust_set_needed' if is_validating($row{level}) && !$row{trust_set} && !$row{pins};
+    return 'pins_need' if $row{pins} && !is_validating($row{level});
+    return 'sni_not_without' if !$row{send_sni} && defined $row{sni};
+    return 'certificate_fk' if $row{certificate} && !exists $self->{certificates}{ $row{certificate} };
+    return 'trust_set_fk' if $row{trust_set} && !$self->{trust}{ $row{trust_set} };
+    for my $name (sort keys %{ $self->{rows} }) {
+        my $other = $self->{rows}{$name};
+        next if $name eq ($old_name // '');
+        return 'outbound_policy_pk' if $name eq $row{name};
+        return 'priority_uq' if $other->{domain} eq $row{domain} && $other->{priority} == $row{priority};
+    }
+    return;
+}
+
+sub put ($self, $row) { $self->{rows}{ $row->{name} } = { %COLUMN, %$row }; return $self }
+
+sub row_for ($self, $domain) {
+    my @labels = split /\./, $domain;
+    my @match = ($domain, map { join '.', '*', @labels[ $_ .. $#labels ] } 1 .. $#labels - 1);
+    for my $match (@match) {
+        my ($first) = sort { $a->{priority} <=> $b->{priority} } grep { $_->{domain} eq $match } values %{ $self->{rows} };
+        return $first if $first;
+    }
+    return;
+}
+
+# The targets of a request, in order: each with group (those of one group are tried at one time), domain, and what
+# requirement() says of it.
+sub targets ($self, $request, $routing = $self) {
+    my @routes = sort { $a->{priority} <=> $b->{priority} } grep { $_->{domain} eq $request->{domain} }
+        values %{ $routing->{routes} };
+    @routes = { priority => 0, to => $request->{domain} } if !@routes;
+    my ($floor, $group, $level) = (0, -1, 0);
+    my @targets;
+    for my $route (@routes) {
+        ($floor, $group) = ($level, $route->{priority}) if $route->{priority} != $group;
+        my $target = $self->requirement($route->{to}, $request->{flags});
+        my $rank = $target->{level} ? $RANK{ $target->{level} } : 0;
+        $target = { deny => ['weaken-refused'] } if !$target->{deny} && $rank < $floor;
+        $level = $rank if $rank > $level;
+        push @targets, { %$target, group => $group, domain => $route->{to} };
+    }
+    return @targets;
+}
+
+# What a next hop of that domain must be: a hash with deny => [reasons], or with level, expected, sni, client, anchors,
+# and the rest of what tells connections apart.
+sub requirement ($self, $domain, $flags) {
+    my $row = $self->row_for($domain) or return { deny => [qw(no-policy dns-failed no-address)] };
+    my %need = (row => $row->{name}, map { $_ => $row->{$_} } qw(tls_min isolation pins upgrade max_age));
+    my @deny;
+    push @deny, qw(policy-unusable unknown-trust-set) if $row->{trust_set} && !@{ $self->{trust}{ $row->{trust_set} } };
+    push @deny, qw(policy-unusable unknown-certificate)
+        if $row->{certificate} && !$self->{certificates}{ $row->{certificate} };
+    push @deny, $self->add_level($row, $flags, \%need), $self->add_trust($row, $flags, \%need),
+        $self->add_names($row, $flags, $domain, \%need), $self->add_certificate($row, $flags, \%need);
+    return { deny => \@deny, level => $need{level} } if @deny;
+    $need{peers} = [ $flags->{'no-dns-failover'} ? $row->{next_hop}[0] : @{ $row->{next_hop} } ];
+    $need{is_fresh} = $flags->{'no-conn-reuse'} || !$row->{reuse};
+    $need{upgrade} = 'never' if $flags->{'no-upgrade'};
+    my $asked = $flags->{'max-age'};
+    $need{max_age} = $asked if defined $asked && (!$need{max_age} || $asked < $need{max_age});
+    if (!is_validating($need{level})) {
+        $need{anchors} = $need{pins} = undef;
+    }
+    return \%need;
+}
+
+sub add_level ($self, $row, $flags, $need) {
+    my $wanted = exists $flags->{'verify-domain'} ? 'domain'
+        : exists $flags->{'verify-chain'} || exists $flags->{trust} ? 'chain'
+        :                                                             'encrypt';
+    $need->{level} = $RANK{$wanted} > $RANK{ $row->{level} } ? $wanted : $row->{level};
+    return if !exists $flags->{'no-verify'} || $need->{level} eq 'encrypt';
+    return 'weaken-refused' if $row->{weaken} ne 'allowed';
+    $need->{level} = 'encrypt';
+    return;
+}
+
+sub add_trust ($self, $row, $flags, $need) {
+    my $set = $row->{trust_set};
+    my @deny;
+    if (defined(my $by_flag = $flags->{trust})) {
+        push @deny, 'trust-flag-refused' if $by_flag ne ($set // '') && $row->{trust_flag} ne 'allowed';
+        push @deny, 'unknown-trust-set' if !@{ $self->{trust}{$by_flag} // [] };
+        $set = $by_flag;
+    }
+    $need->{anchors} = $set && join ',', @{ $self->{trust}{$set} // [] };
+    push @deny, 'unknown-trust-set' if is_validating($need->{level}) && !$set && !$row->{pins};
+    return @deny;
+}
+
+sub add_names ($self, $row, $flags, $domain, $need) {
+    my $by_flag = $flags->{'verify-domain'};
+    $by_flag = undef if defined $by_flag && $by_flag eq '';
+    my $by_row = $row->{expected_domain};
+    my @deny = defined $by_flag && defined $by_row && $by_flag ne $by_row && $row->{weaken} ne 'allowed'
+        && $need->{level} eq 'domain' ? 'flag-conflict' : ();
+    my $expected = $by_flag // $by_row // $domain;
+    $need->{expected} = $expected if $need->{level} eq 'domain';
+    $need->{sni} = exists $flags->{'no-sni'} ? ''
+        : $flags->{sni}                      ? $flags->{sni}
+        : !$row->{send_sni}                  ? ''
+        : $row->{sni} // ($need->{level} eq 'domain' ? $expected : $by_row // $domain);
+    return @deny;
+}
+
+sub add_certificate ($self, $row, $flags, $need) {
+    my $name = exists $flags->{'no-cert'} ? undef : $flags->{cert} // $row->{certificate};
+    $need->{client} = '';
+    return if !defined $name;
+    my $leaf = $self->{certificates}{$name} or return 'unknown-certificate';
+    $need->{client} = $self->{own}{$leaf};
+    return;
+}
+
+# Whether what a connection is (peer, leaf, sni, client, version) fulfils what is needed.
+sub fits ($self, $need, $connection) {
+    return 0 if $connection->{sni} ne $need->{sni};
+    return 0 if $connection->{client} ne ($connection->{ask} eq 'none' ? '' : $need->{client});
+    return 0 if $connection->{version} lt $need->{tls_min};
+    return $self->{proofs}->proves($connection->{leaf}, $need);
+}
+
+# What tells connections apart, as text.
+sub key ($need, $peer) {
+    my @both = ($peer, map { $_ // '-' } @$need{qw(client sni tls_min isolation)});
+    return join ' ', @both, 'encrypt' if !is_validating($need->{level});
+    return join ' ', @both, $need->{level}, map { $_ // '-' } @$need{qw(expected anchors pins)};
+}
+
+# May a connection of the one key become one of the other?
+sub may_become ($from, $to) {
+    my @from = split / /, $from;
+    my @to   = split / /, $to;
+    return @from == 6 && @to > 6 && "@from[0 .. 4]" eq "@to[0 .. 4]";
+}
+
+package Trelay::Model::Proofs;
+
+use v5.36;
+
+use Trelay::PKI;
+
+# authorities: name => authority; leaves: name => { certificate, uri => [], dns => [] }.
+sub new ($class, %options) { return bless {%options}, $class }
+
+# Which authorities' chains lead to, as the openssl program says: each pair is asked for once.
+sub is_issued_by ($self, $leaf, $authority) {
+    return $self->{known}{$leaf}{$authority} //= do {
+        my $certificate = $self->{leaves}{$leaf}{certificate};
+        my $anchor = $self->{authorities}{$authority}->certificate;
+        my $is_good = eval {
+            Trelay::PKI::run('openssl', 'verify', '-no-CApath', '-no-CAstore', '-x509_strict', '-purpose', 'sslserver',
+                '-CAfile', $anchor, '-untrusted', $certificate->chain, $certificate->certificate);
+        };
+        $is_good ? 1 : 0;
+    };
+}
+
+# RFC 5922: SIP URIs, and DNS names only where there is none.
+sub has_name ($self, $leaf, $domain) {
+    my ($uri, $dns) = @{ $self->{leaves}{$leaf} }{qw(uri dns)};
+    my @names = $uri && @$uri ? map { s/^sip://r } @$uri : @{ $dns // [] };
+    return scalar grep { lc $_ eq lc $domain } @names;
+}
+
+sub proves ($self, $leaf, $need) {
+    return 1 if $need->{level} eq 'encrypt';
+    return 0 if $need->{pins} && $self->{leaves}{$leaf}{certificate}->sha256 ne $need->{pins};
+    return 0 if defined $need->{anchors} && !grep { $self->is_issued_by($leaf, $_) } split /,/, $need->{anchors};
+    return $need->{level} eq 'chain' || $self->has_name($leaf, $need->{expected}) ? 1 : 0;
+}
+
+1;

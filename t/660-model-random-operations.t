@@ -14,7 +14,7 @@ use Test::More;
 use Time::HiRes qw(time);
 use Trelay::Model::Run;
 
-use constant { SEED_STEPS => 300, TWIN_STEPS => 120, LONG_STEPS => 2000, TOLD => 5 };
+use constant { SEED_STEPS => 200, TWIN_STEPS => 60, LONG_STEPS => 2000, TOLD => 5 };
 
 my $identities = Trelay::Model::Run->identities;
 
@@ -55,7 +55,7 @@ elsif (defined $ENV{SEED}) {
     run_with($ENV{SEED}, $ENV{STEPS} // SEED_STEPS, is_reuse_off => $ENV{REUSE_OFF} // 0);
 }
 else {
-    run_twice(1, TWIN_STEPS);
+    run_twice(17, TWIN_STEPS);
     my $today = strftime '%Y%m%d', gmtime;
     diag("the seed of today is $today");
     run_with($_, SEED_STEPS) for 8, $today;

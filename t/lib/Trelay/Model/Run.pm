@@ -9,12 +9,14 @@ package Trelay::Model::Run;
 use v5.36;
 
 use DBI ();
+use File::Temp ();
 use IO::Select ();
 use IO::Socket::UNIX ();
 use JSON::PP ();
 use Time::HiRes qw(time sleep);
 use Trelay::Edge;
 use Trelay::Loopback qw(own_address);
+use Trelay::Model::Callers;
 use Trelay::Model::Chance;
 use Trelay::Model::Oracle;
 use Trelay::Model::Peers;
@@ -49,6 +51,7 @@ sub identities ($class, $pki = Trelay::PKI->new) {
         expired => [ fed => uri => ['sip:biloxi.example'], not_before => '-9d', not_after => '-2d' ],
         below   => [ below => uri => [ 'sip:biloxi.example', 'sip:chicago.example' ] ],
         wild    => [ fed => dns => [ '*.example', '*.wild.example' ] ],
+        Trelay::Model::Callers::leaves(),
     );
     my %leaf;
     for my $name (sort keys %names) {
@@ -56,7 +59,7 @@ sub identities ($class, $pki = Trelay::PKI->new) {
         my $certificate = ($issuer eq 'below' ? $below : $authority{$issuer})->leaf($name, %options);
         $leaf{$name} = { certificate => $certificate, map { $_ => $options{$_} } qw(uri dns) };
     }
-    my %own = map { $_ => $authority{fed}->leaf($_, uri => ['sip:atlanta.example']) } qw(own1 own2 own3 own4);
+    my %own = map { $_ => $authority{fed}->leaf($_, uri => ['sip:atlanta.example']) } qw(own1 own2 own3 own4 front);
     return { pki => $pki, authorities => \%authority, leaves => \%leaf, own => \%own };
 }
 
@@ -72,6 +75,8 @@ sub start ($class, %options) {
         hosts  => { map { $_ => own_address($_ =~ /[abe]/ ? 2 : 3) } qw(a b c d e) },
     );
     $self->{oracle} = Trelay::Model::Oracle->new;
+    $self->{callers} = Trelay::Model::Callers->new($self);
+    $self->{filed} = File::Temp::tempdir('trelay-filed-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     $self->{peer} = { map { $_ => { up => 1, handshake => 'normal', request => 'answer', ask => 'ask', newest => '1.3' } }
             $self->{peers}->names };
     $self->begin;
@@ -181,16 +186,20 @@ sub begin ($self) {
         own    => { map { $_ => $identities->{own}{$_}->sha256 } keys %{ $identities->{own} } },
     );
     $world->{trust} = { fed => ['fed'], other => ['other'], both => [qw(fed other)], empty => [] };
-    $world->{certificates} = { us1 => 'own1', us2 => 'own2', keyless => undef };
+    $world->{certificates} = { us1 => 'own1', us2 => 'own2', filed => 'own3', keyless => undef };
+    $self->write_files('own3');
     my $edge = $self->{edge};
     my $sql = join '; ', (map { "INSERT INTO trelay.trust_set (name) VALUES ('$_'); " . $self->trust_sql($_, $world->{trust}{$_}) }
             sort keys %{ $world->{trust} }),
         (map { my $leaf = $world->{certificates}{$_} // 'own1'; $edge->certificate_sql($_, $identities->{own}{$leaf}) }
             sort keys %{ $world->{certificates} }),
+        "UPDATE trelay.certificate SET chain_path = '$self->{filed}/chain.pem' WHERE name = 'filed'",
+        "UPDATE trelay.certificate_key SET key_path = '$self->{filed}/key.pem' WHERE certificate = 'filed'",
+        $self->{callers}->begin_sql($world),
         "DELETE FROM trelay.certificate_key WHERE certificate = 'keyless'";
     for my $match (@MATCHES) {
         my $row = $self->random_row($match);
-        next if $world->refusal($row);
+        $row = $self->random_row($match) while $world->refusal($row);
         $world->put($row);
         $sql .= '; ' . $self->row_sql($row);
     }
@@ -216,7 +225,7 @@ sub random_row ($self, $match, %fixed) {
         domain          => $match,
         level           => $level,
         expected_domain => $chance->weighed('' => 3, 'biloxi.example' => 4, 'chicago.example' => 2) || undef,
-        certificate     => $chance->weighed('' => 5, us1 => 6, us2 => 4, keyless => 1) || undef,
+        certificate     => $chance->weighed('' => 5, us1 => 6, us2 => 3, filed => 2, keyless => 1) || undef,
         trust_set       => $chance->weighed('' => 1, fed => 8, other => 3, both => 6, empty => 1) || undef,
         send_sni        => $chance->percent(85) ? 1 : 0,
         sni             => $chance->percent(15) ? 'sni.example' : undef,
@@ -233,8 +242,13 @@ sub random_row ($self, $match, %fixed) {
         %fixed,
     );
     $row{reuse} = 0 if $self->{is_reuse_off};
-    $row{trust_set} //= 'fed' if $row{pins}; # what a pin alone proves of an expired certificate is not in the manual
-    return \%row;
+    return with_anchors(\%row);
+}
+
+# A pin alone proves certificates that are their own issuer; the peers have none.
+sub with_anchors ($row) {
+    $row->{trust_set} //= 'fed' if $row->{pins};
+    return $row;
 }
 
 # --- Operations on the policy ---
@@ -262,21 +276,21 @@ sub do_update ($self) {
     my @names = sort keys %{ $world->{rows} } or return;
     my $old = $world->{rows}{ $names[ $which % @names ] };
     my %row = (%$old, $column => $drawn->{$column});
-    return $self->try_row("update $old->{name}.$column", \%row, $is_awaited, $old->{name});
+    return $self->try_row("update $old->{name}.$column", with_anchors(\%row), $is_awaited, $old->{name});
 }
 
 # The database takes a row when the model says so, and otherwise names what is wrong.
 sub try_row ($self, $what, $row, $is_awaited, @without) {
     my $world = $self->world->copy;
     delete $world->{rows}{$_} for @without;
-    my $refusal = $world->refusal($row);
+    my @wrong = $world->refusal($row);
     my $sql = join '; ', (map { "DELETE FROM trelay.outbound_policy WHERE name = '$_'" } @without), $self->row_sql($row);
     $what .= ' ' . join ' ', map { my $value = $row->{$_}; "$_=" . (ref $value ? "@$value" : $value) } grep { defined $row->{$_} } sort keys %$row;
-    if ($refusal) {
-        $self->note("policy: refused ($refusal): $what");
+    if (@wrong) {
+        $self->note("policy: refused (@wrong): $what");
         my ($version, $why) = $self->commit($sql);
-        return $self->{oracle}->violation("INV-47 the database took what it should refuse ($refusal): $what") if defined $version;
-        $self->{oracle}->violation("INV-47 refused with \"$why\", not for $refusal: $what") if $why !~ /\Q$refusal/;
+        return $self->{oracle}->violation("INV-47 the database took what it should refuse (@wrong): $what") if defined $version;
+        $self->{oracle}->violation("INV-47 refused with \"$why\", not for @wrong: $what") if !grep { $why =~ /\Q$_/ } @wrong;
         return;
     }
     return $self->change($what, $world->put($row), $sql, $is_awaited);
@@ -299,6 +313,59 @@ sub do_certificate ($self) {
     $world->{certificates}{$name} = $leaf;
     my $sql = $leaf ? $self->certificate_sql($name, $leaf) : "DELETE FROM trelay.certificate_key WHERE certificate = '$name'";
     return $self->change("certificate $name is " . ($leaf // 'without key'), $world, $sql, $is_awaited);
+}
+
+# What is broken is whole again: sets without anchors, certificates without key, domains without a row.
+sub do_repair ($self) {
+    my $world = $self->world->copy;
+    my @sql;
+    my %trust = (fed => ['fed'], other => ['other'], both => [qw(fed other)]);
+    for my $set (sort grep { !@{ $world->{trust}{$_} } } keys %trust) {
+        $world->{trust}{$set} = $trust{$set};
+        push @sql, $self->trust_sql($set, $trust{$set});
+    }
+    for my $name (grep { !$world->{certificates}{$_} } qw(us1 us2)) {
+        $world->{certificates}{$name} = 'own1';
+        push @sql, $self->certificate_sql($name, 'own1');
+    }
+    for my $match (@MATCHES) {
+        next if grep { $_->{domain} eq $match } values %{ $world->{rows} };
+        my $row = $self->random_row($match, trust_set => 'fed', certificate => undef, pins => undef, sni => undef);
+        $world->put($row);
+        push @sql, $self->row_sql($row);
+    }
+    return @sql ? $self->change('repair', $world, join '; ', @sql) : undef;
+}
+
+# The same paths with another content: nothing happens before a reload, and with it everything.
+sub write_files ($self, $leaf) {
+    my $own = $self->{identities}{own}{$leaf};
+    for ([ 'chain.pem', $own->chain_pem ], [ 'key.pem', $own->key_pem ]) {
+        open my $out, '>', "$self->{filed}/$_->[0].new" or die "$_->[0]: $!\n";
+        print {$out} $_->[1];
+        close $out or die "$_->[0]: $!\n";
+        rename "$self->{filed}/$_->[0].new", "$self->{filed}/$_->[0]" or die "$_->[0]: $!\n";
+    }
+    return;
+}
+
+sub do_file ($self) {
+    my $leaf = $self->chance->pick(qw(own1 own2 own3 own4));
+    $self->await;
+    $self->{edge}->daemon->process->wait_until('a database', sub { $self->control('status')->{database} }, PATIENCE_S);
+    $self->note("policy: files of certificate filed are $leaf, reload");
+    my @worlds = map { $self->world->copy } 0, 1;
+    @{$_}{certificates} = { %{ $_->{certificates} } } for @worlds;
+    $worlds[0]{certificates}{filed} = undef; # one file of each
+    $worlds[1]{certificates}{filed} = $leaf;
+    my ($tick, $number) = ++$self->{tick};
+    $number = $self->{oracle}->add_world($_, $tick) for @worlds;
+    $self->write_files($leaf);
+    my $answer = $self->control('reload', mode => 'revalidate');
+    $self->{oracle}->violation("reload: $answer->{error}") if $answer->{error};
+    $self->control('connections');
+    $self->{oracle}->world_rules($number, ++$self->{tick});
+    return;
 }
 
 sub do_trust ($self) {
@@ -372,11 +439,29 @@ sub do_release ($self) {
     return;
 }
 
+sub do_call    ($self) { return $self->{callers}->do_call }
+sub do_profile ($self) { return $self->{callers}->do_profile }
+
+# The database goes, requests come, it comes back.
+sub do_database ($self) {
+    $self->note('the database goes');
+    $self->{database}->disconnect if $self->{database};
+    $self->{database} = undef;
+    my $postgres = $self->{edge}{postgres};
+    $postgres->stop;
+    $self->do_send;
+    $self->do_burst;
+    $self->pump(0.05);
+    $postgres->start;
+    $self->note('the database is back');
+    return;
+}
+
 sub do_reload ($self) {
     my $mode = $self->chance->pick(qw(revalidate revalidate drain drop));
     $self->note("reload $mode");
     my $answer = $self->control('reload', mode => $mode);
-    $self->{oracle}->violation("reload $mode: $answer->{error}") if $answer->{error};
+    $self->{oracle}->violation("reload $mode: $answer->{error}") if ($answer->{error} // 'no session with') !~ /^no session with/;
     return;
 }
 
@@ -387,7 +472,7 @@ sub random_request ($self, $is_at_rest = 0) {
     my %flags;
     my $level = $chance->weighed('' => 10, 'verify-chain' => 1, 'verify-domain' => 1, 'verify-domain=biloxi.example' => 1,
         'verify-domain=chicago.example' => 1, 'no-verify' => 4, 'trust=other' => 1, 'trust=fed' => 1, 'trust=empty' => 1);
-    my @flags = ($level, $chance->weighed('' => 10, 'cert=us1' => 1, 'cert=us2' => 1, 'cert=keyless' => 1, 'no-cert' => 2),
+    my @flags = ($level, $chance->weighed('' => 10, 'cert=us1' => 1, 'cert=us2' => 1, 'cert=filed' => 1, 'cert=keyless' => 1, 'no-cert' => 2),
         $chance->weighed('' => 10, 'sni=other.example' => 1, 'no-sni' => 1),
         $chance->weighed('' => 12, 'no-conn-reuse' => 2, 'no-connect' => 1), $chance->weighed('' => 8, 'no-upgrade' => 1),
         $chance->weighed('' => 12, 'max-age=1' => 1), $chance->weighed('' => 8, 'no-dns-failover' => 1));
@@ -395,19 +480,20 @@ sub random_request ($self, $is_at_rest = 0) {
     my $domain = $chance->weighed((map { $_ => 4 } @DOMAINS), (map { $_ => 3 } @ROUTED), 'nobody.example' => 1);
     my $method = $chance->weighed(OPTIONS => 5, MESSAGE => 3, INVITE => 4);
     my $wanted = $chance->weighed(200 => 8, $method eq 'INVITE' ? 486 : 404 => 2);
-    return { method => $method, domain => $domain, flags => \%flags, text => join(',', grep { $_ ne '' } @flags), wanted => $wanted };
+    my $spelled = $chance->weighed($domain => 8, uc $domain => 1, "$domain." => 1); # M5: all of them the same name
+    return { method => $method, domain => $domain, spelled => $spelled, flags => \%flags, text => join(',', grep { $_ ne '' } @flags), wanted => $wanted };
 }
 
 sub send ($self, $request) {
     my ($edge, $phone) = ($self->{edge}, $self->{edge}->phone);
     my $id = sprintf '%x', ++$self->{request_count};
     my $token = "s$self->{seed}x$id";
-    my $text = request($request->{method}, "sip:token-$token\@$request->{domain}", via => $phone->via,
+    my $text = request($request->{method}, "sip:token-$token\@$request->{spelled}", via => $phone->via,
         call_id => "$token\@model.invalid", headers => [ [ Subject => $request->{wanted} ],
             $request->{text} ne '' ? [ 'X-Trelay-Flags' => $request->{text} ] : () ]);
     %$request = (%$request, token => $token, message => Trelay::SIP::parse($text), sent => ++$self->{tick}, sent_time => time,
         step => $self->{step});
-    $self->note("send $token: $request->{method} $request->{domain} [$request->{text}] wants $request->{wanted}");
+    $self->note("send $token: $request->{method} $request->{spelled} [$request->{text}] wants $request->{wanted}");
     $self->{oracle}{requests}{$token} = $self->{in_flight}{$token} = $request;
     push @{ $self->{requests} }, $request;
     $phone->send($text, $edge->host, 5060);
@@ -456,7 +542,7 @@ sub pump ($self, $seconds = 0) {
 }
 
 sub hear ($self, $message) {
-    my $status = $message->status // return;
+    my $status = $message->status // return $self->{callers}->hear($message);
     my ($token) = ($message->call_id // '') =~ /^(\w+)\@model/ or return;
     my $request = $self->{oracle}{requests}{$token} // return;
     return if $status < 200 || $message->cseq !~ /\Q$request->{method}\E$/;
@@ -487,7 +573,8 @@ sub wait_for_answers ($self) {
 # --- Rounds ---
 
 my @STIR = (do_send => 30, do_burst => 8, do_insert => 3, do_replace => 6, do_update => 10, do_delete => 2, do_certificate => 3,
-    do_trust => 4, do_route => 2, do_leaf => 6, do_manner => 12, do_cut => 5, do_release => 4, do_reload => 2, do_cancel => 5);
+    do_trust => 4, do_route => 2, do_leaf => 6, do_manner => 12, do_cut => 5, do_release => 4, do_reload => 2, do_cancel => 5,
+    do_repair => 3, do_file => 1, do_call => 5, do_profile => 2, do_database => 1);
 
 sub step ($self, $operation) {
     $self->{step}++;
@@ -515,6 +602,7 @@ sub round ($self) {
 sub rest ($self) {
     my @restless = grep { $self->{peer}{$_}{handshake} ne 'normal' || $self->{peer}{$_}{request} ne 'answer' } $self->{peers}->names;
     $self->set_peer($_, handshake => 'normal', request => 'answer') for @restless;
+    $self->do_repair if $self->chance->percent(60);
     $self->await;
     $self->do_release;
     $self->wait_for_answers;
@@ -523,6 +611,7 @@ sub rest ($self) {
         $self->{step}++;
         $self->chance->percent(70) ? $self->ask_one : $self->ask_several;
     }
+    $self->{callers}->do_call(1) if $self->chance->percent(50);
     return;
 }
 
@@ -555,7 +644,7 @@ sub take_diary ($self) {
 sub ask_one ($self) {
     my $asked = $self->random_request(1);
     my $is_routed = grep { $_ eq $asked->{domain} } @ROUTED;
-    my $explained = $self->control('explain', destination => "sip:token-none\@$asked->{domain}",
+    my $explained = $self->control('explain', destination => "sip:token-none\@$asked->{spelled}",
         $asked->{text} ne '' ? (flags => $asked->{text}) : ());
     my $request = $self->served_at_rest({%$asked});
     push @{ $self->{outcomes} }, $request->{outcome} // '?';
@@ -671,7 +760,7 @@ sub tell ($self, $violation) {
         $text .= "  seen: $seen->{method} on $seen->{peer}/$seen->{n}\n";
     }
     my @rows = map { $_->{row} // () } $self->{oracle}->needs_of($request);
-    my $concerned = join '|', map { quotemeta } $request->{token}, $request->{domain}, @rows, 'the beginning';
+    my $concerned = join '|', map { quotemeta } $request->{token}, $request->{spelled} // (), $request->{domain}, @rows, 'the beginning', 'repair';
     my @lines = grep { /\b(?:$concerned)\b|peer |trust set|certificate us|reload|let go/ && !(/ answered (\w+)/ && $1 ne $request->{token}) }
         @{ $self->{log} };
     splice @lines, 0, @lines - 60 if @lines > 60;

@@ -28,21 +28,20 @@ sub copy ($self) {
 
 sub is_validating ($level) { return $RANK{$level} >= 2 }
 
-# Would the database take this row? Undef, or what it should say.
+# Would the database take this row? What it could name as wrong, nothing when it would.
 sub refusal ($self, $new, $old_name = undef) {
     my %row = (%COLUMN, %$new);
-    return 'trust_set_needed' if is_validating($row{level}) && !$row{trust_set} && !$row{pins};
-    return 'pins_need' if $row{pins} && !is_validating($row{level});
-    return 'sni_not_without' if !$row{send_sni} && defined $row{sni};
-    return 'certificate_fk' if $row{certificate} && !exists $self->{certificates}{ $row{certificate} };
-    return 'trust_set_fk' if $row{trust_set} && !$self->{trust}{ $row{trust_set} };
-    for my $name (sort keys %{ $self->{rows} }) {
-        my $other = $self->{rows}{$name};
-        next if $name eq ($old_name // '');
-        return 'outbound_policy_pk' if $name eq $row{name};
-        return 'priority_uq' if $other->{domain} eq $row{domain} && $other->{priority} == $row{priority};
+    my @wrong;
+    push @wrong, 'trust_set_needed' if is_validating($row{level}) && !$row{trust_set} && !$row{pins};
+    push @wrong, 'pins_need' if $row{pins} && !is_validating($row{level});
+    push @wrong, 'sni_not_without' if !$row{send_sni} && defined $row{sni};
+    push @wrong, 'certificate_fk' if $row{certificate} && !exists $self->{certificates}{ $row{certificate} };
+    push @wrong, 'trust_set_fk' if $row{trust_set} && !$self->{trust}{ $row{trust_set} };
+    for my $other (grep { $_->{name} ne ($old_name // '') } values %{ $self->{rows} }) {
+        push @wrong, 'outbound_policy_pk' if $other->{name} eq $row{name};
+        push @wrong, 'priority_uq' if $other->{domain} eq $row{domain} && $other->{priority} == $row{priority};
     }
-    return;
+    return @wrong;
 }
 
 sub put ($self, $row) { $self->{rows}{ $row->{name} } = { %COLUMN, %$row }; return $self }
@@ -162,11 +161,11 @@ sub key ($need, $peer) {
     return join ' ', @both, $need->{level}, map { $_ // '-' } @$need{qw(expected anchors pins)};
 }
 
-# May a connection of the one key become one of the other?
+# May a connection of the one key become one of the other? Its version is above the floor, wherever that was before.
 sub may_become ($from, $to) {
     my @from = split / /, $from;
     my @to   = split / /, $to;
-    return @from == 6 && @to > 6 && "@from[0 .. 4]" eq "@to[0 .. 4]";
+    return @from == 6 && @to > 6 && "@from[0 .. 2, 4]" eq "@to[0 .. 2, 4]";
 }
 
 package Trelay::Model::Proofs;

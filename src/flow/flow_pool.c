@@ -567,8 +567,9 @@ void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const stru
     int64_t now_ms = pool_now_ms(pool), now_s = loop_wall_s(pool->loop);
     list_for_each_safe (node, &pool->all) {
         const struct flow *flow = CONTAINER_OF(node, struct flow, all);
-        struct flow_status status = { .state = flow->state, .facts = flow->facts, .key = flow->key,
-            .peer = flow->peer, .is_accepted = flow->is_accepted, .requests = flow->requests,
+        /* Until it is ready its facts are being written, and another thread reads what is visited. */
+        struct flow_status status = { .state = flow->state, .facts = is_usable(flow) ? flow->facts : NULL,
+            .key = flow->key, .peer = flow->peer, .is_accepted = flow->is_accepted, .requests = flow->requests,
             .waiters = flow->waiter_count, .opened_at = flow->opened_at,
             .used_at = now_s - (now_ms - flow->used_ms) / 1000, .handle = flow->handle };
         visit(arg, &status);

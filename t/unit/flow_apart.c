@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow_apart.c - what must not come together in a pool: connections of two keys to one place, a handle and whoever has
  * its slot now (INV-29, ADV-36), an accepted connection and requests of ours (INV-44, ADV-57), a request and a
- * connection that does not prove what it needs when it is there (INV-28). */
+ * connection that does not prove what it needs when it is there (INV-28), a visitor and facts being written. */
 #include "flow_bench.h"
 
 #include <poll.h>
@@ -114,6 +114,37 @@ static void who_waits_is_checked_right_before_the_write(void **state)
     bench_fini(&bench);
 }
 
+struct seen {
+    unsigned handshakes, with_facts;
+};
+
+static void look(void *arg, const struct flow_status *status)
+{
+    struct seen *seen = arg;
+    seen->handshakes += status->state == CONNECTION_HANDSHAKING;
+    seen->with_facts += status->facts != NULL;
+}
+
+/* Whoever visits may keep the facts and read them in another thread. */
+static void facts_are_shown_when_they_are_final(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct seen seen = { 0 };
+    struct bench_peer *callers = start(&bench);
+    bench_call(callers, &(const struct peer_options){ .is_server = false }, true);
+    fixture_settle(bench.loop);
+    flow_pool_visit(bench.pool, look, &seen);
+    assert_int_equal(seen.handshakes, 1);
+    assert_int_equal(seen.with_facts, 0);
+    bench_call(callers, NULL, true); /* TCP is ready at once */
+    fixture_settle(bench.loop);
+    flow_pool_visit(bench.pool, look, &seen);
+    assert_int_equal(seen.handshakes, 2);
+    assert_int_equal(seen.with_facts, 1);
+    bench_fini(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +152,7 @@ int main(void)
         cmocka_unit_test(a_handle_does_not_name_who_has_its_slot_now),
         cmocka_unit_test(an_accepted_connection_carries_no_request_of_ours),
         cmocka_unit_test(who_waits_is_checked_right_before_the_write),
+        cmocka_unit_test(facts_are_shown_when_they_are_final),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,8 +14,8 @@ EDGE_TEST_LIBS = $(EDGE_LIBS) $(CMOCKA_LIBS)
 
 ONLY = *
 TEST_JOBS = 2
-# Faults need the machine for themselves; all else may run side by side. What is skipped is shown.
-PROVEFLAGS = -j$(TEST_JOBS) --timer --directives --rules='seq=**t/6*' --rules='par=**'
+# Loads need the machine for themselves; all else may run side by side. What is skipped is shown.
+PROVEFLAGS = -j$(TEST_JOBS) --timer --directives --rules='seq=**t/64*' --rules='par=**'
 TEST_ENVIRONMENT = top_srcdir='$(abs_top_srcdir)' top_builddir='$(abs_top_builddir)'
 
 # A cluster with the schema, which tests copy (t/lib/Trelay/Postgres.pm).

@@ -27,8 +27,20 @@ $edge->apply($edge->trust_sql('fed', $old)
 my $caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
     tls => { certificate => $old->leaf('biloxi', uri => ['sip:biloxi.example']) });
 
-# The next message that the phone receives within a moment.
-sub heard ($seconds) { return $edge->phone->receive($seconds) }
+my $count = 0;
+sub send_message () {
+    my $call_id = ++$count . '@biloxi.example';
+    $caller->send(request('MESSAGE', 'sip:alice@atlanta.example', via => $caller->via, call_id => $call_id));
+    return $call_id;
+}
+
+# The next message of that call that the phone receives; a late answer has been asked for again.
+sub heard ($call_id, $seconds) {
+    while (my $message = $edge->phone->receive($seconds)) {
+        return $message if $message->call_id eq $call_id;
+    }
+    return undef;
+}
 
 sub final () {
     while (my $reply = $caller->receive) {
@@ -38,8 +50,8 @@ sub final () {
 }
 
 sub is_served ($what) {
-    $caller->send(request('MESSAGE', 'sip:alice@atlanta.example', via => $caller->via));
-    my $request = heard(10);
+    my $call_id = send_message();
+    my $request = heard($call_id, 10);
     is($request && $request->method, 'MESSAGE', "$what: the phone hears it") or return;
     $edge->phone->reply($request, response($request, 200, 'OK'));
     is(final(), 200, "$what: and its answer comes back");
@@ -51,9 +63,9 @@ $edge->apply("INSERT INTO trelay.trust_set (name) VALUES ('other')");
 is_served('after another change');
 
 $edge->apply("UPDATE trelay.trust_anchor SET path = '" . $new->certificate . "' WHERE trust_set = 'fed'");
-$caller->send(request('MESSAGE', 'sip:alice@atlanta.example', via => $caller->via));
+my $call_id = send_message();
 is(final() // 403, 403, 'after its authority was replaced it is refused, or its connection has ended by then');
-is(heard(1), undef, 'and the phone hears nothing');
+is(heard($call_id, 1), undef, 'and the phone hears nothing');
 is(final(), undef, 'the connection is ended');
 
 $edge->stop;

@@ -32,9 +32,18 @@ complaint AS (
       FROM relation AS r JOIN pg_catalog.pg_attribute AS c ON c.attrelid = r.oid, pg_catalog.aclexplode(c.attacl) AS a
      WHERE r.relname = 'certificate_key' AND c.attname <> 'certificate' AND a.privilege_type = 'SELECT' AND a.grantee <> r.relowner
     UNION ALL
+    SELECT pg_catalog.format('%s may read the secrets of dialogs', pg_catalog.pg_get_userbyid(a.grantee))
+      FROM relation AS r, pg_catalog.aclexplode(r.relacl) AS a
+     WHERE r.relname = 'dialog_secret' AND a.privilege_type = 'SELECT'
+       AND a.grantee NOT IN (r.relowner, pg_catalog.to_regrole('trelay_daemon')::oid)
+    UNION ALL
+    SELECT pg_catalog.format('%s may read the secrets of dialogs', pg_catalog.pg_get_userbyid(a.grantee))
+      FROM relation AS r JOIN pg_catalog.pg_attribute AS c ON c.attrelid = r.oid, pg_catalog.aclexplode(c.attacl) AS a
+     WHERE r.relname = 'dialog_secret' AND c.attname = 'secret' AND a.privilege_type = 'SELECT' AND a.grantee <> r.relowner
+    UNION ALL
     SELECT pg_catalog.format('table %s does not record its changes', t.name)
       FROM (VALUES ('certificate'), ('certificate_key'), ('trust_set'), ('trust_anchor'), ('crl'), ('peer'), ('outbound_policy'),
-                   ('server_profile'), ('server_profile_certificate'), ('route')) AS t (name)
+                   ('server_profile'), ('server_profile_certificate'), ('route'), ('dialog_secret')) AS t (name)
      WHERE (SELECT pg_catalog.count(*) FROM pg_catalog.pg_trigger AS g JOIN relation AS r ON r.oid = g.tgrelid
              WHERE r.relname = t.name AND g.tgname LIKE t.name || '\_%' AND g.tgenabled = 'O' AND NOT g.tgisinternal) <> 4
     UNION ALL

@@ -110,6 +110,11 @@ my %refused = (
         ["certificate, key_uri", "'fed', 'https://keys.example/'", 'certificate_key_uri_ck'],
         ["certificate, key_path", "'nobody', '/etc/x.key'", 'certificate_key_certificate_fk'],
     ],
+    dialog_secret => [
+        ["secret", "pg_catalog.decode(repeat('ab', 31), 'hex')", 'dialog_secret_length_ck'],
+        ["secret", "pg_catalog.decode(repeat('ab', 65), 'hex')", 'dialog_secret_length_ck'],
+        ["secret", "NULL", 'secret'],
+    ],
     trust_anchor => [
         ["trust_set, name", "'fed', 'x'", 'trust_anchor_pem_or_path_ck'],
         ["trust_set, name, pem", "'fed', 'x', 'no'", 'trust_anchor_pem_holds_certificates_ck'],

@@ -22,6 +22,7 @@ change                        S      -      S
 command                       S      S      S
 connection                    S      SIUD   S
 crl                           SIUD   S      S
+dialog_secret                 ID     S      -
 loaded_certificate            S      SIUD   S
 migration                     S      S      S
 node                          SD     SIUD   S
@@ -55,7 +56,7 @@ for my $table (sort keys %expected) {
     }
 }
 
-is $pg->value(<<'SQL'), join("\n", 'trelay_admin: close_connection drop_records forget_changes has_unpartitioned_records has_usable_key make_partition tls_reload',
+is $pg->value(<<'SQL'), join("\n", 'trelay_admin: close_connection drop_records forget_changes has_unpartitioned_records has_usable_key make_partition rotate_dialog_secret tls_reload',
 SELECT r.name || ': ' || string_agg(p.proname, ' ' ORDER BY p.proname COLLATE "C")
   FROM (VALUES ('trelay_admin'), ('trelay_daemon'), ('trelay_reader'), ('stranger')) AS r (name), pg_proc AS p
  WHERE p.pronamespace = 'trelay'::regnamespace AND p.prosecdef AND has_function_privilege(r.name, p.oid, 'EXECUTE')
@@ -63,6 +64,27 @@ SELECT r.name || ': ' || string_agg(p.proname, ' ' ORDER BY p.proname COLLATE "C
 SQL
     'trelay_daemon: finish_command has_unpartitioned_records make_partition',
     'trelay_reader: has_unpartitioned_records has_usable_key'), 'who may call the functions that run as the owner';
+
+subtest 'secrets of dialogs' => sub {
+    is $pg->value('SELECT trelay.rotate_dialog_secret()', user => 'test_admin'), 1, 'admin makes one';
+    is $pg->value('SELECT trelay.rotate_dialog_secret()', user => 'test_admin'), 2, 'and the next one';
+    is $pg->value('SELECT trelay.rotate_dialog_secret()', user => 'test_admin'), 3, 'and the next one';
+    is $pg->value('SELECT id FROM trelay.dialog_secret ORDER BY id', user => 'test_admin'), "2\n3", 'two stay';
+    is $pg->value('SELECT count(DISTINCT secret), min(length(secret)), max(length(secret)) FROM trelay.dialog_secret',
+        user => 'test_daemon'), '2|32|32', 'the daemon reads them';
+    for my $user (qw(test_admin test_reader stranger)) {
+        for my $query ('SELECT secret FROM trelay.dialog_secret', 'SELECT * FROM trelay.dialog_secret',
+            'SELECT length(secret) FROM trelay.dialog_secret', 'COPY trelay.dialog_secret TO STDOUT',
+            "DELETE FROM trelay.dialog_secret WHERE secret < 'x'",
+            "INSERT INTO trelay.dialog_secret (secret) VALUES (pg_catalog.sha256('x')) RETURNING secret") {
+            like $pg->refused($query, user => $user), qr/permission denied/, "$user: $query";
+        }
+    }
+    like $pg->refused('SELECT trelay.rotate_dialog_secret()', user => $_), qr/permission denied/, "$_ makes none"
+        for qw(test_daemon test_reader stranger);
+    is $pg->refused("INSERT INTO trelay.dialog_secret (secret) VALUES (pg_catalog.sha256('x'))", user => 'test_admin'), '',
+        'admin may bring one';
+};
 
 subtest 'keys' => sub {
     my $ca = Trelay::Pem::authority('CA one');

@@ -78,6 +78,14 @@ UPDATE trelay.certificate_key SET passphrase = 'hush-hush-2' WHERE certificate =
 UPDATE trelay.certificate_key SET key_pem = NULL, passphrase = NULL, key_uri = 'pkcs11:token=x?pin-value=hush-hush' WHERE certificate = 'fedA';
 DELETE FROM trelay.certificate_key WHERE certificate = 'fedA';
 SQL
+    my $digits = $pg->value("SELECT trelay.rotate_dialog_secret(); SELECT trelay.rotate_dialog_secret(); SELECT trelay.rotate_dialog_secret();
+        SELECT substr(encode(secret, 'hex'), 1, 16) FROM trelay.dialog_secret") =~ s/^\d\n//gmr;
+    like $digits, qr/^[0-9a-f]{16}\n[0-9a-f]{16}$/, 'two secrets of dialogs';
+    is $pg->value("SELECT string_agg(action || coalesce(new ->> 'secret', '') || coalesce(old ->> 'secret', ''), ' ' ORDER BY id)
+        FROM trelay.change WHERE table_name = 'dialog_secret'"), 'insert(secret) insert(secret) insert(secret) delete(secret)',
+        'each change of them is recorded';
+    is $pg->value("SELECT count(*) FROM trelay.change WHERE concat(old, new) ~ '$_'"), 0, 'and does not hold it'
+        for split /\n/, $digits;
     is $pg->value("SELECT count(*) FROM trelay.change WHERE table_name = 'certificate_key'"), 5, 'each change of a key is recorded';
     my ($body) = $leaf->{key} =~ /-----\n(.{20})/;
     is $pg->value("SELECT count(*) FROM trelay.change WHERE table_name = 'certificate_key' AND (concat(old, new) ~ 'hush|PRIVATE' OR strpos(concat(old, new), '$body') > 0)"),

@@ -24,4 +24,11 @@ INSERT INTO trelay.outbound_policy (name, source_domain, level, trust_set, certi
 INSERT INTO trelay.route (name, peer, flags, priority, remark) VALUES
     ('hosted-out', NULL, 'lookup=src+dst+default', 900, 'whatever no other route takes, to its Request-URI')
     ON CONFLICT DO NOTHING;
+-- initial_only acts on calls that bring their pin: one secret for all nodes.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT id FROM trelay.dialog_secret) THEN
+        PERFORM trelay.rotate_dialog_secret();
+    END IF;
+END $$;
 COMMIT;

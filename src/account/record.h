@@ -31,6 +31,7 @@ struct account_record {
     const struct endpoint *out_target;   /* NULL: none */
     const char *next_hop_domain;         /* NULL or "": none; likewise below */
     const struct outbound_policy *row;
+    bool is_pinned;                      /* that row is of the dialog's pin */
     const struct route *route;
     enum decision decision;
     enum level level;

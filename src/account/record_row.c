@@ -23,7 +23,7 @@ const char *record_copy_command(void)
            " reason, duration_ms, inbound_transport, inbound_source_address, inbound_source_port, inbound_listener,"
            " inbound_peer, " INBOUND_CONNECTION ", outbound_transport, outbound_address, outbound_port,"
            " outbound_domain, outbound_policy, outbound_route, outbound_decision, outbound_level,"
-           " outbound_expected_domain, " OUTBOUND_CONNECTION ") FROM STDIN";
+           " outbound_expected_domain, outbound_pinned, " OUTBOUND_CONNECTION ") FROM STDIN";
 }
 
 enum { NAMES_MAX = 64, CERTIFICATE_COLUMNS = 7 };
@@ -183,6 +183,7 @@ static void add_outbound(struct copy_line *row, const struct account_record *rec
     copy_word(row, record->decision != DECISION_UNSET ? decision_name(record->decision) : NULL);
     copy_word(row, record->level != LEVEL_UNSET ? level_name(record->level) : NULL);
     copy_string(row, record->expected_domain);
+    copy_word(row, record->has_target ? record->is_pinned ? "t" : "f" : NULL);
     add_connection(row, record->out_facts, CONNECTION_TEXT_OUTBOUND);
 }
 

@@ -26,13 +26,13 @@ static void do_status(struct control_client *client, json_t *question)
         (json_int_t)policy_snapshot_problem_count(snapshot));
     policy_snapshot_unref(snapshot);
     control_answer(client,
-        json_pack("{s:s, s:s, s:I, s:i, s:b, s:o, s:I, s:I, s:I, s:I, s:I}", "node", environment->settings->node,
+        json_pack("{s:s, s:s, s:I, s:i, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "node", environment->settings->node,
             "version", PACKAGE_VERSION, "started_at", (json_int_t)environment->started_at, "workers",
             (int)relay_worker_count(environment->relay), "database",
             (int)environment->is_database_connected(environment->arg), "policy", policy, "requests",
             (json_int_t)relay.requests, "responses", (json_int_t)relay.responses, "refused",
             (json_int_t)relay.refused, "dropped", (json_int_t)relay.dropped, "transactions",
-            (json_int_t)relay.transactions));
+            (json_int_t)relay.transactions, "pins_refused", (json_int_t)relay.pins_refused));
 }
 
 static json_t *connection_json(const struct relay_connection *connection)

@@ -61,6 +61,8 @@ static const struct number_row numbers[] = {
         "seconds after which a silent connection is closed" },
     { "limits", "max_age", RELAY(max_age_s), 0, SECONDS_OF_A_YEAR, 86400,
         "seconds that a connection lives however busy; 0: no limit" },
+    { "limits", "pin_age", RELAY(pin_age_s), 0, SECONDS_OF_A_YEAR, 86400,
+        "seconds that the pin of a dialog is taken after it was made; 0: no limit" },
     { "limits", "backoff", RELAY(backoff_ms), 0, 600000, 1000,
         "milliseconds without a new try after a failure" },
     { "limits", "backoff_max", RELAY(backoff_max_ms), 0, 600000, 30000, "milliseconds likewise, after many failures" },

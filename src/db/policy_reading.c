@@ -165,6 +165,39 @@ static void on_credential(void *arg, const struct database_result *result)
         cleanse_bytes(reading->scratch.data, reading->scratch.capacity); /* there were keys in it */
 }
 
+static int hex_value(char digit)
+{
+    return digit >= '0' && digit <= '9' ? digit - '0' : digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* A secret as hexadecimal digits, of which PostgreSQL gives the lower case. False: it cannot be used. */
+static bool add_secret(struct policy_builder *builder, struct slice hex)
+{
+    uint8_t bytes[DIALOG_SECRET_MAX];
+    bool is_good = hex.length % 2 == 0 && hex.length <= 2 * sizeof(bytes);
+    for (size_t i = 0; is_good && i < hex.length / 2; i++) {
+        int high = hex_value(hex.data[2 * i]), low = hex_value(hex.data[2 * i + 1]);
+        is_good = high >= 0 && low >= 0;
+        bytes[i] = is_good ? (uint8_t)(high << 4 | low) : 0;
+    }
+    is_good = is_good && policy_builder_dialog_secret(builder, slice_of((const char *)bytes, hex.length / 2)) == 0;
+    cleanse_bytes(bytes, sizeof(bytes));
+    return is_good;
+}
+
+static void on_secret(void *arg, const struct database_result *result)
+{
+    struct policy_reading *reading = arg;
+    for (size_t row = 0; row < database_row_count(result) && !reading->has_failed; row++) {
+        digest_row(reading, "dialog_secret", result, row);
+        if (!add_secret(reading->builder, database_cell(result, row, 1)))
+            fail_memory(reading, policy_builder_problem(reading->builder, "dialog_secret",
+                database_cell(result, row, 0).data, "it is too short or too long"));
+    }
+    if (reading->scratch.data != NULL)
+        cleanse_bytes(reading->scratch.data, reading->scratch.capacity);
+}
+
 /* The anchors of one set come row by row; text and path are copied: each row's answer is gone after its call. */
 struct anchor_row {
     char name[ROW_NAME_SIZE];
@@ -350,6 +383,8 @@ static int give_commands(struct database *database, struct policy_reading *readi
         { policy_rows_server_profile_query(), on_profile, on_step },
         { policy_rows_peer_query(), on_peer, on_step },
         { policy_rows_route_query(), on_route, on_step },
+        { "SELECT id, pg_catalog.encode(secret, 'hex') FROM trelay.dialog_secret ORDER BY id DESC LIMIT 2", on_secret,
+            on_step },
         { "COMMIT", NULL, on_end },
     };
     struct database_command commands[ARRAY_SIZE(steps)];

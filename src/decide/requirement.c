@@ -17,7 +17,8 @@ static const struct outbound_policy flags_alone = { .name = "lookup=none", .leve
 struct work {
     const struct policy_snapshot *snapshot;
     const struct outbound_policy *row;
-    const struct flag_set *flags;
+    const struct flag_set *flags;     /* with those of the pin */
+    const struct flag_set *own_flags; /* of the request */
     const struct requirement_target *target;
     const struct capabilities *capabilities;
     const struct requirement_defaults *defaults;
@@ -72,6 +73,24 @@ static bool is_lowered(const struct flag_set *flags, enum level level)
     return flags_have(flags, T_RELAY_NO_VERIFY) && level > LEVEL_ENCRYPT;
 }
 
+static bool is_initial_only(const struct outbound_policy *row, const struct flag_set *flags,
+    const struct dialog_part *pin)
+{
+    bool is_asked = flags_have(flags, T_RELAY_INITIAL_ONLY) || flags_have(&pin->flags, T_RELAY_INITIAL_ONLY);
+    return row->initial_only || (is_asked && row->weaken == PERMISSION_ALLOWED);
+}
+
+enum level requirement_pinned_level(const struct outbound_policy *row, const struct flag_set *flags,
+    const struct dialog_part *pin)
+{
+    enum level level = requirement_level(row, flags);
+    if (level < pin->level)
+        level = pin->level;
+    bool is_lighter = level == LEVEL_DOMAIN && !flags_have(flags, T_RELAY_VERIFY_DOMAIN) &&
+        is_initial_only(row, flags, pin);
+    return is_lighter ? LEVEL_CHAIN : level;
+}
+
 enum level requirement_level(const struct outbound_policy *row, const struct flag_set *flags)
 {
     if (row->level <= LEVEL_UNSET || row->level >= LEVEL_COUNT)
@@ -85,7 +104,9 @@ static enum reason set_level(struct work *work)
     struct why conflict = WHY_NONE;
     if (flags_check(work->flags, &conflict) != 0)
         return refuse(work, REASON_FLAG_CONFLICT, "%s", conflict.text);
-    enum level level = requirement_level(work->row, work->flags);
+    const struct dialog_part *pin = work->target->pin;
+    enum level level = pin != NULL ? requirement_pinned_level(work->row, work->own_flags, pin)
+                                   : requirement_level(work->row, work->flags);
     if (is_lowered(work->flags, level))
         return refuse(work, REASON_WEAKEN_REFUSED, "no-verify asks for less than level %s and weaken is refused",
             level_name(level));
@@ -341,12 +362,40 @@ static void set_terms(struct work *work)
     terms->generation = policy_snapshot_generation(work->snapshot);
 }
 
+static enum reason build(struct work *work)
+{
+    static enum reason (*const steps[])(struct work *) = { set_destination, set_level, set_tls };
+    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
+        enum reason reason = steps[i](work);
+        if (reason != REASON_NONE)
+            return reason;
+    }
+    set_terms(work);
+    return REASON_NONE;
+}
+
+/* With the flags that the dialog began with. no-verify lowers what the row asks for and not what the dialog began with,
+ * as it lowers nothing beside verify-domain. */
+static enum reason build_pinned(struct work *work)
+{
+    const struct dialog_part *pin = work->target->pin;
+    struct requirement_target target = *work->target;
+    struct flag_set merged;
+    target.next_hop_domain = pin->domain[0] != '\0' ? pin->domain : NULL;
+    if (flags_merge(&pin->flags, work->flags, &merged, work->why) != 0)
+        return REASON_FLAG_CONFLICT;
+    if (work->row->weaken == PERMISSION_ALLOWED)
+        merged.bits &= ~(uint32_t)T_RELAY_NO_VERIFY;
+    work->flags = &merged;
+    work->target = &target;
+    return build(work);
+}
+
 enum reason requirement_build(const struct policy_snapshot *snapshot, const struct outbound_policy *row,
     const struct flag_set *flags, const struct requirement_target *target, const struct capabilities *capabilities,
     const struct requirement_defaults *defaults, struct requirement *requirement_r, struct why *why)
 {
     static const struct flag_set no_flags;
-    static enum reason (*const steps[])(struct work *) = { set_destination, set_level, set_tls };
     struct requirement requirement;
     memset(&requirement, 0, sizeof(requirement));
     if (flags == NULL)
@@ -356,26 +405,23 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
             return (enum reason)why_fail(why, REASON_NO_POLICY, "no policy row");
         row = &flags_alone;
     }
-    struct work work = { .snapshot = snapshot, .row = row, .flags = flags, .target = target,
+    struct work work = { .snapshot = snapshot, .row = row, .flags = flags, .own_flags = flags, .target = target,
         .capabilities = capabilities, .defaults = defaults, .key = &requirement.key, .terms = &requirement.terms,
         .why = why };
     if (!row_is_complete(row))
         return refuse(&work, row->unusable_reason != REASON_NONE ? row->unusable_reason : REASON_POLICY_UNUSABLE,
             "it cannot be used: %s", row->unusable != NULL ? row->unusable : "a column has no valid value");
-    for (size_t i = 0; i < ARRAY_SIZE(steps); i++) {
-        enum reason reason = steps[i](&work);
-        if (reason != REASON_NONE)
-            return reason;
-    }
-    set_terms(&work);
-    *requirement_r = requirement;
-    return REASON_NONE;
+    enum reason reason = target->pin != NULL ? build_pinned(&work) : build(&work);
+    if (reason == REASON_NONE)
+        *requirement_r = requirement;
+    return reason;
 }
 
 /* Whether a step that found ROW would try this address. */
-static bool leads_to(const struct outbound_policy *row, const struct requirement_question *question)
+static bool leads_to(const struct requirement_rule *rule, const struct requirement_question *question)
 {
-    if (row == NULL || row->next_hop_count == 0)
+    const struct outbound_policy *row = rule->row;
+    if (row == NULL || (rule->is_pinned && !rule->is_row_of_hop) || row->next_hop_count == 0)
         return !question->is_address_of_row;
     for (size_t i = 0; i < row->next_hop_count; i++)
         if (endpoint_equal(&row->next_hops[i], &question->target.endpoint))
@@ -387,15 +433,13 @@ enum reason requirement_derive(const struct policy_snapshot *snapshot, const str
     const struct capabilities *capabilities, const struct requirement_defaults *defaults,
     struct requirement *requirement_r, struct why *why)
 {
-    struct policy_query query = question->query;
-    const struct outbound_policy *row;
-    enum reason reason = REASON_NO_POLICY;
-    query.address = &question->target.endpoint.address;
-    enum lookup_result result = policy_lookup(snapshot, &query, question->order, &row, &reason);
+    struct requirement_rule rule;
+    struct requirement_target target = question->target;
+    enum lookup_result result = requirement_look_up(snapshot, question, &target.endpoint.address, &rule);
     if (result != LOOKUP_RESULT_HIT && !question->order->is_none)
-        return (enum reason)why_fail(why, (int)reason, "%s", reason_text(reason));
-    if (!leads_to(row, question))
+        return (enum reason)why_fail(why, (int)rule.reason, "%s", reason_text(rule.reason));
+    if (!leads_to(&rule, question))
         return (enum reason)why_fail(why, REASON_NO_ADDRESS, "the row does not lead to this address any more");
-    return requirement_build(snapshot, row, question->flags, &question->target, capabilities, defaults, requirement_r,
-        why);
+    target.pin = rule.is_pinned ? question->pin : NULL;
+    return requirement_build(snapshot, rule.row, question->flags, &target, capabilities, defaults, requirement_r, why);
 }

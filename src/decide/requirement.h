@@ -11,6 +11,7 @@
 #include "base/attributes.h"
 #include "base/buffer.h"
 #include "base/why.h"
+#include "decide/dialog_pin.h"
 #include "policy/level.h"
 #include "policy/lookup.h"
 #include "policy/reason.h"
@@ -115,6 +116,9 @@ struct requirement_target {
     struct endpoint endpoint;
     const char *next_hop_domain; /* of the URI given to RFC 3263, normalised (RFC 5922 7.3); NULL: an address literal */
     struct address local;        /* family NONE: any */
+    /* What the dialog's hop in this direction had to prove when it began, if that is what rules now: its domain stands
+     * for the next hop's, its level is a floor, its flags hold unless the request's say otherwise. NULL: not so. */
+    const struct dialog_part *pin;
 };
 
 struct requirement_defaults {
@@ -132,6 +136,16 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
  * had to prove even if it failed before (INV-34). LEVEL_DOMAIN for a row without a valid level. */
 enum level requirement_level(const struct outbound_policy *row, const struct flag_set *flags);
 
+/* Likewise where PIN rules: its level is the floor. But domain is chain within a dialog that began by initial_only of
+ * the row, or by the flag where the row may be weakened; not where FLAGS of this request ask for verify-domain. */
+enum level requirement_pinned_level(const struct outbound_policy *row, const struct flag_set *flags,
+    const struct dialog_part *pin);
+
+/* What is kept of a requirement for the dialog that it begins; of one without proof the level is UNSET: an address is
+ * all that is known of such a peer, and the address rules. */
+void requirement_pin(const struct requirement *requirement, const struct flag_set *flags, const char *next_hop_domain,
+    struct dialog_part *part_r);
+
 /* Everything that a requirement follows from, but for the snapshot: with a later one it can be asked anew (INV-23). */
 struct requirement_question {
     struct policy_query query; /* its address is the target's, whatever stands there */
@@ -139,7 +153,23 @@ struct requirement_question {
     const struct flag_set *flags; /* NULL: none */
     struct requirement_target target;
     bool is_address_of_row;       /* the row names the addresses of the next hop, and the target is one of them */
+    const struct dialog_part *pin; /* that the request brought; NULL: none. The target's own is not looked at */
 };
+
+/* The row that rules, and whether it does because of the pin. */
+struct requirement_rule {
+    const struct outbound_policy *row; /* of HIT and of REFUSED; else NULL */
+    bool is_pinned;
+    bool is_row_of_hop;  /* the next hop itself leads to this row, too: its addresses are the row's, if it has any */
+    enum reason reason;  /* of NONE and REFUSED */
+};
+
+/* policy_lookup() with ADDRESS (NULL: not known yet), and the pin. A pin stands for what its row still allows: if that
+ * is gone or cannot be used, and if the row of this very hop asks for more, ordinary policy rules, which is refused
+ * where it asks for less than the pin does (INV-33). A next hop with a name speaks for itself if its row asks for as
+ * much. */
+enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r);
 
 /* The row that rules, then requirement_build(). A row that does not lead to this address any more is refused, too. */
 enum reason requirement_derive(const struct policy_snapshot *snapshot, const struct requirement_question *question,

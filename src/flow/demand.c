@@ -11,7 +11,8 @@ struct demand {
     bool is_address_of_row;
     struct policy_lookup_order order;
     const char *next_hop_domain, *request_domain, *source_domain, *peer; /* behind the flags; NULL: none */
-    const struct flag_set *flags;                                       /* behind the demand; NULL: none */
+    const struct dialog_part *pin;                                       /* behind the demand; NULL: none */
+    const struct flag_set *flags;                                        /* behind the pin; NULL: none */
 };
 
 static size_t size_of(const char *text)
@@ -35,16 +36,23 @@ struct demand *demand_new(const struct requirement_question *question)
     const struct policy_query *query = &question->query;
     bool has_flags = question->flags != NULL && question->flags->bits != 0;
     size_t flags_size = has_flags ? sizeof(struct flag_set) : 0;
-    struct demand *demand = malloc(sizeof(*demand) + flags_size + size_of(query->next_hop_domain) +
+    size_t pin_size = question->pin != NULL ? sizeof(struct dialog_part) : 0;
+    struct demand *demand = malloc(sizeof(*demand) + flags_size + pin_size + size_of(query->next_hop_domain) +
         size_of(query->request_domain) + size_of(query->source_domain) + size_of(query->peer));
     if (demand == NULL)
         return NULL;
-    struct flag_set *flags = (struct flag_set *)(demand + 1);
-    char *text = (char *)(demand + 1) + flags_size;
+    struct dialog_part *pin = (struct dialog_part *)(demand + 1);
+    struct flag_set *flags = (struct flag_set *)(void *)((char *)pin + pin_size);
+    char *text = (char *)flags + flags_size;
     atomic_init(&demand->references, 1);
     demand->is_address_of_row = question->is_address_of_row;
     demand->order = *question->order;
     demand->flags = NULL;
+    demand->pin = NULL;
+    if (question->pin != NULL) {
+        *pin = *question->pin;
+        demand->pin = pin;
+    }
     if (has_flags) {
         *flags = *question->flags;
         demand->flags = flags;
@@ -77,6 +85,7 @@ enum reason demand_ask(const struct demand *demand, const struct policy_snapshot
         .query = { .next_hop_domain = demand->next_hop_domain, .request_domain = demand->request_domain,
             .source_domain = demand->source_domain, .peer = demand->peer },
         .order = &demand->order, .flags = demand->flags, .is_address_of_row = demand->is_address_of_row,
+        .pin = demand->pin,
         .target = { .transport = (enum transport)key->transport, .endpoint = key->destination,
             .next_hop_domain = demand->next_hop_domain, .local = key->local },
     };

@@ -39,6 +39,8 @@
     X(LOG_EVENT_PEER_REFUSED, "peer-refused", "an inbound peer was refused")                                       \
     X(LOG_EVENT_LOCATE_FAILED, "locate-failed", "a next hop could not be located")                                 \
     /* transactions */                                                                                             \
+    X(LOG_EVENT_PIN_REFUSED, "pin-refused",                                                                        \
+        "a request brought the pin of a dialog that cannot be taken: ordinary policy rules it")                    \
     X(LOG_EVENT_DECISION, "decision", "how one branch of one transaction leaves")                                  \
     X(LOG_EVENT_TRANSACTION_REFUSED, "transaction-refused", "a request was answered with a failure by this node")  \
     X(LOG_EVENT_TRANSACTION_DONE, "transaction-done", "a transaction ended")                                       \

@@ -69,6 +69,7 @@ void exchange_unref(struct exchange *exchange)
     sip_message_unref(exchange->request);
     buffer_free(&exchange->text);
     buffer_free(&exchange->pushes);
+    slab_give(&exchange->worker->memory, exchange->pin, sizeof(*exchange->pin));
     slab_give(&exchange->worker->memory, exchange, sizeof(*exchange));
 }
 
@@ -90,7 +91,7 @@ void relay_step_free(struct relay_step *step)
 
 static const struct outbound_policy *row_of(const struct relay_step *step)
 {
-    return step->used_row != NULL ? step->used_row : step->row;
+    return step->used_row != NULL ? step->used_row : step->rule.row;
 }
 
 static void fill_target(struct account_record *record, const struct relay_step *step)
@@ -98,6 +99,7 @@ static void fill_target(struct account_record *record, const struct relay_step *
     record->next_hop_domain = step->next_hop_domain;
     record->route = step->route;
     record->row = row_of(step);
+    record->is_pinned = step->is_pinned;
     record->has_target = step->target.transport != TRANSPORT_UNSET;
     record->out_transport = step->target.transport;
     record->out_target = &step->target.endpoint;

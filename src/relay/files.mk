@@ -5,6 +5,7 @@ libedge_a_SOURCES += \
     src/relay/routing.h src/relay/routing.c \
     src/relay/next_hop.h src/relay/next_hop.c \
     src/relay/proxy_rules.h src/relay/proxy_rules.c \
+    src/relay/dialog.h src/relay/dialog.c \
     src/relay/outgoing.h src/relay/intake.h src/relay/intake.c \
     src/relay/relay.h src/relay/relay.c \
     src/relay/worker.h src/relay/worker.c src/relay/worker_life.h \

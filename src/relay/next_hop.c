@@ -11,12 +11,26 @@
 static bool policy_needs_tls(const struct next_hop *hop)
 {
     const uint32_t raising = T_RELAY_TLS | T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST;
-    return (hop->row != NULL && level_needs_tls(hop->row->level)) || flags_have(hop->flags, raising);
+    return hop->is_pinned || (hop->row != NULL && level_needs_tls(hop->row->level)) || flags_have(hop->flags, raising);
 }
 
 static bool is_sips(const struct next_hop *hop)
 {
     return hop->is_sips_request || hop->uri->scheme == SIP_URI_SIPS;
+}
+
+/* RFC 5630 5.3 */
+bool next_hop_has_sip_contact(const struct sip_message *request)
+{
+    struct sip_values values = sip_values_of(request, SIP_HEADER_CONTACT);
+    struct sip_value value;
+    while (sip_values_next(&values, &value)) {
+        struct sip_name_addr contact;
+        if (sip_name_addr_parse(value.text, &contact) == 0 &&
+            slice_equal_nocase(slice_first(contact.uri, 4), SLICE_LITERAL("sip:")))
+            return true;
+    }
+    return false;
 }
 
 bool next_hop_needs_tls(const struct next_hop *hop)
@@ -127,12 +141,17 @@ static enum reason literal_target(const struct next_hop *hop, struct locate_targ
     return REASON_NONE;
 }
 
+bool next_hop_has_addresses(const struct next_hop *hop)
+{
+    return hop->row != NULL && hop->row->next_hop_count > 0 && (!hop->is_pinned || hop->is_row_of_hop);
+}
+
 enum reason next_hop_targets(const struct next_hop *hop, struct locate_target **targets_r, size_t *count_r,
     struct locate_question *question_r)
 {
     const struct sip_uri *uri = hop->uri;
     *count_r = 0;
-    if (hop->row != NULL && hop->row->next_hop_count > 0)
+    if (next_hop_has_addresses(hop))
         return row_targets(hop, targets_r, count_r);
     if (uri->host.kind == SIP_HOST_V4 || uri->host.kind == SIP_HOST_V6)
         return literal_target(hop, targets_r, count_r);

@@ -24,10 +24,15 @@ struct next_hop {
     bool has_sip_contact;              /* its Contact is sip */
     const struct outbound_policy *row; /* NULL: known by address only */
     const struct flag_set *flags;
+    bool is_pinned;                    /* the row is that of the dialog's pin: chain or domain, whatever its level */
+    bool is_row_of_hop;                /* unless it is pinned: yes. The row's addresses are the next hop's */
     unsigned families;                 /* LOCATE_... */
 };
 
+bool next_hop_has_sip_contact(const struct sip_message *request);
 bool next_hop_needs_tls(const struct next_hop *hop);
+/* Whether the row names the addresses of this next hop. */
+bool next_hop_has_addresses(const struct next_hop *hop);
 
 /* May a request of this scheme go there under this row? REASON_NONE, REASON_SIPS_NOT_ALLOWED, REASON_SIPS_REQUIRED,
  * REASON_BAD_REQUEST or REASON_POLICY_UNUSABLE. Asked again with the row of each address where the name has none. */

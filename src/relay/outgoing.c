@@ -53,7 +53,7 @@ static struct slice compose_via(const struct outgoing *outgoing, const struct li
 
 /* In a dialog too (16.6(4)): who has lost its state makes the route set anew out of any request, and a NOTIFY makes
  * the dialog of a subscription though its To has a tag (RFC 6665 4.3). */
-static bool makes_dialog(enum sip_method method)
+bool outgoing_makes_dialog(enum sip_method method)
 {
     return method == SIP_METHOD_INVITE || method == SIP_METHOD_SUBSCRIBE || method == SIP_METHOD_REFER ||
         method == SIP_METHOD_NOTIFY;
@@ -63,7 +63,7 @@ static bool makes_dialog(enum sip_method method)
  * a row says so: RFC 5630 5.3 forbids it, and many peers need it. Else a name stands alone, for with a port there is no
  * NAPTR look-up, and without one sip: is UDP (RFC 3263 4.1, RFC 5658 6.2); for an address there is no other way. */
 static struct slice compose_record_route(struct buffer *text, const char *host, uint16_t port,
-    enum sip_transport transport, bool is_sips, bool names_tls)
+    enum sip_transport transport, bool is_sips, bool names_tls, struct slice pin)
 {
     size_t start = text->length;
     struct address address;
@@ -76,6 +76,10 @@ static struct slice compose_record_route(struct buffer *text, const char *host, 
         append_host_port(text, host, port);
     if (transport == SIP_TRANSPORT_TCP || (is_tls && names_tls))
         buffer_append_format(text, ";transport=%s", sip_transport_uri_name(transport));
+    if (!slice_is_absent(pin)) {
+        buffer_append_string(text, ";pin=");
+        buffer_append_slice(text, pin);
+    }
     buffer_append_string(text, ";lr>");
     return slice_of(text->data + start, text->length - start);
 }
@@ -84,16 +88,16 @@ static void add_record_routes(const struct outgoing *outgoing, const struct list
     struct buffer *text, struct sip_request_edit *edit)
 {
     const struct listener_settings *in_side = outgoing->in_side;
-    if (!makes_dialog(sip_message_method(outgoing->request)))
+    if (!outgoing_makes_dialog(sip_message_method(outgoing->request)))
         return;
     bool is_sips = routing_is_sips(outgoing->request, outgoing->edits, outgoing->next_hop);
     const char *host = outgoing->rr_host != NULL ? outgoing->rr_host : out_side->advertised_host;
     edit->record_route[edit->record_route_count++] = compose_record_route(text, host, out_side->advertised_port,
-        outgoing->transport, is_sips, outgoing->out_names_tls);
+        outgoing->transport, is_sips, outgoing->out_names_tls, outgoing->pin);
     /* RFC 5658: one for each side where they differ; ours are popped together. */
     if (in_side != out_side || outgoing->rr_host != NULL)
         edit->record_route[edit->record_route_count++] = compose_record_route(text, in_side->advertised_host,
-            in_side->advertised_port, in_side->transport, is_sips, outgoing->in_names_tls);
+            in_side->advertised_port, in_side->transport, is_sips, outgoing->in_names_tls, SLICE_ABSENT);
 }
 
 int outgoing_compose(const struct outgoing *outgoing, struct buffer *scratch, struct buffer *out)

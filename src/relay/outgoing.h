@@ -28,9 +28,13 @@ struct outgoing {
     uint8_t family;
     struct slice branch_id;                  /* value of our Via's branch */
     const char *via_host, *rr_host;          /* of the policy row; NULL: the listener's */
+    struct slice pin;                        /* of the dialog, for Record-Route; absent: none */
     bool out_names_tls, in_names_tls;        /* that side wants transport=tls in Record-Route */
     uint32_t max_breadth;                    /* 0: left as it came */
 };
+
+/* Whether a request of that method gets Record-Route. */
+bool outgoing_makes_dialog(enum sip_method method);
 
 /* Appends to OUT. SCRATCH: cleared, written over. 0, ERROR_MEMORY, or as sip_compose_request(). */
 int outgoing_compose(const struct outgoing *outgoing, struct buffer *scratch, struct buffer *out) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/siphash.h"
 #include "policy/name.h"
+#include "relay/dialog.h"
 #include "relay/intake.h"
 #include "relay/proxy_rules.h"
 #include "relay/worker.h"
@@ -101,7 +102,14 @@ static void refuse(struct exchange *exchange, unsigned status, enum reason reaso
     exchange_account(exchange, NULL, status, reason, detail);
 }
 
-/* A chain that has expired meanwhile proves nothing: its connection may have a moment left (INV-37). */
+bool upstream_is_proven(const struct worker *worker, const struct upstream *upstream)
+{
+    const struct connection_facts *connection = upstream->facts;
+    return connection != NULL && connection->certificate != NULL &&
+        connection->verdict.result == VERDICT_PROVEN && level_needs_chain(connection->verdict.level) &&
+        loop_wall_s(worker->loop) < connection->verdict.chain_not_after;
+}
+
 static void fill_peer_facts(const struct worker *worker, const struct upstream *upstream, struct peer_facts *facts)
 {
     const struct connection_facts *connection = upstream->facts;
@@ -109,9 +117,7 @@ static void fill_peer_facts(const struct worker *worker, const struct upstream *
     if (connection == NULL || connection->certificate == NULL)
         return;
     facts->fingerprint = connection->certificate->digest;
-    facts->is_chain_proven =
-        connection->verdict.result == VERDICT_PROVEN && level_needs_chain(connection->verdict.level) &&
-        loop_wall_s(worker->loop) < connection->verdict.chain_not_after;
+    facts->is_chain_proven = upstream_is_proven(worker, upstream);
     if (!facts->is_chain_proven)
         return;
     facts->trust_digest = connection->verdict.trust_digest;
@@ -284,6 +290,7 @@ static void route(struct exchange *exchange)
         refuse(exchange, intake.status, intake.reason, intake.detail, buffer_slice(&intake.lines));
     } else {
         keep_intake(exchange, &intake);
+        dialog_take_pin(exchange, intake.routing.pin);
         start(exchange, &intake.routing);
     }
     intake_fini(&intake);
@@ -317,6 +324,7 @@ static void route_ack(struct exchange *exchange)
     take_in(exchange, &intake, NULL);
     if (intake.status == 0 && intake.routing.target_count > 0) {
         keep_intake(exchange, &intake);
+        dialog_take_pin(exchange, intake.routing.pin);
         struct relay_step *step = step_new(exchange, &intake.routing.targets[0]);
         if (step != NULL) {
             step->is_last = true;

@@ -75,6 +75,14 @@ static bool take_route_flags(struct work *work, const struct sip_uri *uri)
     return merge(work, &flags);
 }
 
+/* Of consecutive ones the last is of the hop to the next one that is not ours. */
+static void take_pin(struct work *work, const struct sip_uri *uri)
+{
+    struct sip_parameter pin;
+    if (sip_uri_parameter_find(uri, SLICE_LITERAL("pin"), &pin) && !slice_is_absent(pin.value))
+        work->routing->pin = pin.value;
+}
+
 /* 16.4: a strict router put our Record-Route URI into the Request-URI; the real one is the last Route. */
 static bool undo_strict_upstream(struct work *work)
 {
@@ -88,6 +96,7 @@ static bool undo_strict_upstream(struct work *work)
         return refuse(work, 400, REASON_BAD_REQUEST, "the last Route cannot be read");
     if (!take_route_flags(work, uri))
         return false;
+    take_pin(work, uri);
     work->request_uri = last;
     work->routing->edits.request_uri = last.text;
     work->routing->edits.route_remove_last = true;
@@ -159,6 +168,7 @@ static bool pop_own_routes(struct work *work, struct sip_uri *next_r, bool *has_
             work->routing->edits.route_remove_first++;
             if (!take_route_flags(work, &uri))
                 return false;
+            take_pin(work, &uri);
             continue;
         }
         *next_r = uri;

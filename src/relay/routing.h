@@ -38,6 +38,7 @@ struct routing {
     const char *phrase_detail; /* why, for Warning and the log */
     enum reason reason;
     struct routing_edits edits;
+    struct slice pin;          /* of our own Route that was popped last; absent: none (into the message) */
     size_t target_count;
     struct buffer text, pushes; /* what slices above and below point into when it was composed here */
     struct routing_target targets[ROUTING_TARGETS_MAX]; /* set up to the count */

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "pkix/digest.h"
 #include "policy/name.h"
+#include "relay/dialog.h"
 #include "relay/next_hop.h"
 #include "relay/outgoing.h"
 #include "relay/worker.h"
@@ -59,15 +60,14 @@ static struct requirement_question question_of(const struct relay_step *step)
             .request_domain = or_null(exchange->request_domain), .source_domain = or_null(exchange->source_domain),
             .peer = exchange->peer != NULL ? exchange->peer->name : NULL },
         .order = flags_have(flags, T_RELAY_LOOKUP) ? &flags->lookup : &exchange->worker->relay->settings->lookup,
-        .flags = flags, .is_address_of_row = step->is_address_of_row };
+        .flags = flags, .is_address_of_row = step->is_address_of_row, .pin = dialog_requirement(exchange) };
 }
 
 static enum lookup_result look_up(const struct relay_step *step, const struct address *address,
-    const struct outbound_policy **row_r, enum reason *reason_r)
+    struct requirement_rule *rule_r)
 {
-    struct requirement_question question = question_of(step);
-    question.query.address = address;
-    return policy_lookup(snapshot_of(step), &question.query, question.order, row_r, reason_r);
+    const struct requirement_question question = question_of(step);
+    return requirement_look_up(snapshot_of(step), &question, address, rule_r);
 }
 
 static bool is_sips_request(const struct exchange *exchange)
@@ -77,27 +77,14 @@ static bool is_sips_request(const struct exchange *exchange)
         slice_equal_nocase(slice_first(exchange->edits.request_uri, 5), SLICE_LITERAL("sips:"));
 }
 
-/* RFC 5630 5.3 */
-static bool has_sip_contact(const struct sip_message *request)
-{
-    struct sip_values values = sip_values_of(request, SIP_HEADER_CONTACT);
-    struct sip_value value;
-    while (sip_values_next(&values, &value)) {
-        struct sip_name_addr contact;
-        if (sip_name_addr_parse(value.text, &contact) == 0 &&
-            slice_equal_nocase(slice_first(contact.uri, 4), SLICE_LITERAL("sip:")))
-            return true;
-    }
-    return false;
-}
-
-/* ROW: that of the name, of the address, or NULL. */
-static struct next_hop next_hop_of(const struct relay_step *step, const struct outbound_policy *row)
+/* RULE: that of the name, of the address, or without a row. */
+static struct next_hop next_hop_of(const struct relay_step *step, const struct requirement_rule *rule)
 {
     const struct exchange *exchange = step->exchange;
     bool is_sips = is_sips_request(exchange);
     return (struct next_hop){ .uri = &step->next_hop, .domain = step->next_hop_domain, .is_sips_request = is_sips,
-        .has_sip_contact = is_sips && has_sip_contact(exchange->request), .row = row, .flags = flags_of(step),
+        .has_sip_contact = is_sips && next_hop_has_sip_contact(exchange->request), .row = rule->row,
+        .flags = flags_of(step), .is_pinned = rule->is_pinned, .is_row_of_hop = rule->is_row_of_hop,
         .families = exchange->worker->relay->settings->dns_families };
 }
 
@@ -115,10 +102,13 @@ static enum level floor_of(const struct relay_step *step)
 
 /* Whyever the earlier one failed: its name, its row and its certificates may have failed it before anybody was asked to
  * prove anything. */
-static enum reason keep_floor(struct relay_step *step, const struct outbound_policy *row)
+static enum reason keep_floor(struct relay_step *step, const struct requirement_rule *rule)
 {
     struct exchange *exchange = step->exchange;
-    enum level level = requirement_level(row, flags_of(step)), floor = floor_of(step);
+    const struct outbound_policy *row = rule->row;
+    enum level floor = floor_of(step),
+        level = rule->is_pinned ? requirement_pinned_level(row, flags_of(step), dialog_requirement(exchange))
+                                : requirement_level(row, flags_of(step));
     if (level < floor) {
         (void)why_fail(&step->why, ERROR_REFUSED,
             "an earlier target had to prove level %s, row \"%s\" asks for %s only", level_name(floor), row->name,
@@ -153,10 +143,10 @@ static void on_located(void *arg, const struct locate_result *result)
 
 static void find_targets(struct relay_step *step)
 {
-    const struct next_hop hop = next_hop_of(step, step->row);
+    const struct next_hop hop = next_hop_of(step, &step->rule);
     struct locate_question question;
     enum reason reason = next_hop_check_scheme(&hop, &step->why);
-    step->is_address_of_row = step->row != NULL && step->row->next_hop_count > 0;
+    step->is_address_of_row = next_hop_has_addresses(&hop);
     if (reason == REASON_NONE)
         reason = next_hop_targets(&hop, &step->targets, &step->target_count, &question);
     if (reason != REASON_NONE)
@@ -169,7 +159,6 @@ static void find_targets(struct relay_step *step)
 
 void t_relay_start(struct relay_step *step)
 {
-    enum reason reason = REASON_NONE;
     const struct sip_uri *uri = &step->next_hop;
     bool is_address = uri->host.kind == SIP_HOST_V4 || uri->host.kind == SIP_HOST_V6;
     /* A name that is none would be no row's: "*.example" would not rule it, but the default row would (INV-14). */
@@ -184,8 +173,9 @@ void t_relay_start(struct relay_step *step)
         fail(step, REASON_NO_POLICY);
         return;
     }
-    enum lookup_result found = look_up(step, is_address ? &uri->host.address : NULL, &step->row, &reason);
-    enum reason floor = step->row != NULL ? keep_floor(step, step->row) : REASON_NONE;
+    enum lookup_result found = look_up(step, is_address ? &uri->host.address : NULL, &step->rule);
+    enum reason reason = step->rule.reason;
+    enum reason floor = step->rule.row != NULL ? keep_floor(step, &step->rule) : REASON_NONE;
     if (found == LOOKUP_RESULT_HIT && floor != REASON_NONE) {
         fail(step, floor);
         return;
@@ -200,7 +190,7 @@ void t_relay_start(struct relay_step *step)
     case LOOKUP_RESULT_HIT:
         break;
     case LOOKUP_RESULT_NEEDS_ADDRESS:
-        step->row = NULL;
+        step->rule = (struct requirement_rule){ .row = NULL };
         break;
     }
     find_targets(step);
@@ -211,26 +201,27 @@ static enum reason build(struct relay_step *step, struct requirement *requiremen
 {
     struct exchange *exchange = step->exchange;
     const struct relay_settings *settings = exchange->worker->relay->settings;
-    const struct outbound_policy *row = step->row;
-    enum reason reason = REASON_NONE;
-    if (row == NULL) {
-        enum lookup_result found = look_up(step, &step->target.endpoint.address, &row, &reason);
-        enum reason floor = row != NULL ? keep_floor(step, row) : REASON_NONE;
+    struct requirement_rule rule = step->rule;
+    if (rule.row == NULL) {
+        enum lookup_result found = look_up(step, &step->target.endpoint.address, &rule);
+        enum reason floor = rule.row != NULL ? keep_floor(step, &rule) : REASON_NONE;
         if (found != LOOKUP_RESULT_HIT)
-            return reason != REASON_NONE ? reason : REASON_NO_POLICY;
+            return rule.reason != REASON_NONE ? rule.reason : REASON_NO_POLICY;
         if (floor != REASON_NONE)
             return floor;
     }
-    step->used_row = row;
-    const struct next_hop hop = next_hop_of(step, row);
-    reason = next_hop_check_scheme(&hop, &step->why);
+    step->used_row = rule.row;
+    step->is_pinned = rule.is_pinned;
+    const struct next_hop hop = next_hop_of(step, &rule);
+    enum reason reason = next_hop_check_scheme(&hop, &step->why);
     if (reason != REASON_NONE)
         return reason;
     struct requirement_target target = { .transport = step->target.transport, .endpoint = step->target.endpoint,
-        .next_hop_domain = or_null(step->next_hop_domain) };
+        .next_hop_domain = or_null(step->next_hop_domain),
+        .pin = rule.is_pinned ? dialog_requirement(exchange) : NULL };
     struct requirement_defaults defaults = { .max_age_s = settings->max_age_s,
         .idle_timeout_s = settings->idle_timeout_s };
-    reason = requirement_build(snapshot_of(step), row, flags_of(step), &target,
+    reason = requirement_build(snapshot_of(step), rule.row, flags_of(step), &target,
         &exchange->worker->relay->capabilities, &defaults, requirement, &step->why);
     if (reason != REASON_NONE)
         return reason;
@@ -310,7 +301,7 @@ static void log_decision(const struct relay_step *step, enum reason reason)
         LOG_SLICE("call-id", sip_message_call_id(exchange->request)),
         LOG_SLICE("method", sip_message_method_text(exchange->request)),
         LOG_STRING("policy", step->used_row != NULL ? step->used_row->name : NULL),
-        LOG_STRING("decision", decision_name(step->decision)),
+        LOG_STRING("pinned", step->is_pinned ? "yes" : NULL), LOG_STRING("decision", decision_name(step->decision)),
         LOG_STRING("transport", transport_name(step->target.transport)),
         LOG_ENDPOINT("target", &step->target.endpoint), LOG_STRING("level", level_name(step->level)),
         LOG_STRING("expected", or_null(step->expected_domain)), LOG_STRING("connection", or_null(id)),
@@ -341,7 +332,8 @@ static void note_policy(struct relay_step *step, struct policy_snapshot *snapsho
     bool is_own_later = policy_snapshot_generation(own) > policy_snapshot_generation(snapshot);
     struct policy_snapshot *old = step->snapshot;
     step->snapshot = policy_snapshot_ref(is_own_later ? own : snapshot);
-    step->row = step->used_row = NULL; /* they go with what was before */
+    step->rule = (struct requirement_rule){ .row = NULL }; /* it goes with what was before */
+    step->used_row = NULL;
     policy_snapshot_unref(old);
 }
 
@@ -445,6 +437,7 @@ static int compose(struct relay_step *step, const struct requirement *requiremen
     const struct exchange *exchange = step->exchange;
     struct worker *worker = exchange->worker;
     const struct outbound_policy *row = requirement->terms.row; /* NULL: flags alone */
+    char pin[DIALOG_PIN_TEXT_MAX];
     struct outgoing outgoing = { .request = exchange->request, .settings = worker->relay->settings,
         .in_side = exchange->upstream.listener, .source = exchange->upstream.source, .edits = &exchange->edits,
         .route_push = step->route_push, .next_hop = &step->next_hop,
@@ -452,7 +445,7 @@ static int compose(struct relay_step *step, const struct requirement *requiremen
         .branch_id = slice_of_string(branch_id), .via_host = row != NULL ? row->via_host : NULL,
         .rr_host = row != NULL ? row->rr_host : NULL, .out_names_tls = row != NULL && row->transport_tls_param,
         .in_names_tls = exchange->peer != NULL && exchange->peer->transport_tls_param,
-        .max_breadth = max_breadth };
+        .max_breadth = max_breadth, .pin = dialog_make_pin(step, requirement, pin) };
     return outgoing_compose(&outgoing, &worker->text, out);
 }
 
@@ -586,6 +579,7 @@ static void forget_last_try(struct relay_step *step)
     connection_facts_unref(step->facts);
     step->facts = NULL;
     step->used_row = NULL;
+    step->is_pinned = false;
     step->decision = DECISION_UNSET;
     step->level = LEVEL_UNSET;
     step->expected_domain[0] = '\0';

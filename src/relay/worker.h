@@ -39,7 +39,7 @@ struct relay {
 };
 
 struct worker_counts {
-    atomic_uint_fast64_t requests, responses, refused, dropped, transactions, held, records_lost;
+    atomic_uint_fast64_t requests, responses, refused, dropped, transactions, held, records_lost, pins_refused;
 };
 
 struct worker {
@@ -118,6 +118,7 @@ struct exchange {
     enum level group_floor;            /* likewise, of the groups before this one */
     uint32_t group;                    /* the one whose targets are being tried */
     struct routing_edits edits;
+    struct dialog_pin *pin;            /* that it brought, valid, to_callee being the way it goes; NULL: none */
     uint64_t loop_hash;                /* RFC 5393 4.2.1 */
     uint32_t max_breadth;              /* likewise 5.3.3 */
     struct buffer text, pushes;        /* what the edits and next hops point into */
@@ -139,7 +140,7 @@ struct relay_step {
     struct demand *demand;             /* counted; NULL until a connection is asked for */
     uint8_t renewals;                  /* how often it was decided anew */
     bool is_address_of_row;            /* the row names the addresses */
-    const struct outbound_policy *row; /* NULL: known by address only */
+    struct requirement_rule rule;      /* its row NULL: known by address only */
     struct locate *locating;
     struct locate_target *targets;     /* addresses */
     size_t target_count, target_next;
@@ -148,6 +149,7 @@ struct relay_step {
     /* the last try, for the record */
     struct locate_target target;
     const struct outbound_policy *used_row;
+    bool is_pinned;                    /* that is the row of the dialog's pin */
     enum decision decision;
     enum level level;
     char expected_domain[DOMAIN_NAME_SIZE];
@@ -201,6 +203,8 @@ void worker_reply_stateless(struct worker *worker, const struct upstream *upstre
     unsigned status, enum reason reason, const char *detail);
 /* Whether MESSAGE is the ACK of such a response: nobody else waits for it (8.2.7). */
 bool worker_answered_stateless(const struct worker *worker, const struct sip_message *message);
+/* A chain that has expired meanwhile proves nothing: its connection may have a moment left (INV-37). */
+bool upstream_is_proven(const struct worker *worker, const struct upstream *upstream);
 /* Whether a peer row accepts that sender. */
 bool worker_admits(const struct worker *worker, const struct upstream *upstream);
 /* "Warning: 399 node \"word: detail\"" */

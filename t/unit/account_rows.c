@@ -79,7 +79,7 @@ static struct account_record record_of(const struct sip_message *message)
         .status = 200, .in_transport = TRANSPORT_UDP, .in_source = &source, .listener = "inside", .peer = &peer,
         .has_target = true, .out_transport = TRANSPORT_TLS, .out_target = &target, .next_hop_domain = "biloxi.example",
         .row = &policy, .route = &route, .decision = DECISION_REUSE, .level = LEVEL_DOMAIN,
-        .expected_domain = "biloxi.example" };
+        .expected_domain = "biloxi.example", .is_pinned = true };
 }
 
 static struct buffer row_of(const struct account_record *record)
@@ -174,6 +174,7 @@ static const struct {
     { "outbound_decision", "reuse" },
     { "outbound_level", "domain" },
     { "outbound_expected_domain", "biloxi.example" },
+    { "outbound_pinned", "t" },
     { "outbound_connection_id", "1.2.3" },
     { "outbound_tls_version", "1.3" },
     { "outbound_cipher", "TLS_AES_128_GCM_SHA256" },

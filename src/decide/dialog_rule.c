@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* dialog_rule.c - which row rules a request of a dialog: that of its pin, or ordinary policy; see requirement.h.
+ * In:    a question with or without a pin. Out: one row, or why there is none.
+ * Never: a row that asks for less than the pin and than the row of this very hop (INV-33).
+ */
+#include "decide/requirement.h"
+
+#include <string.h>
+
+static const struct flag_set no_flags;
+
+/* The row that the pin names, if it still rules something and can be used. */
+static const struct outbound_policy *row_of_pin(const struct policy_snapshot *snapshot, const struct dialog_part *pin)
+{
+    const struct outbound_policy *row = policy_snapshot_outbound(snapshot, pin->row_id);
+    return row != NULL && row->unusable == NULL ? row : NULL;
+}
+
+/* Whether a row is about the next hop, and not about who asks, or about all others. */
+static bool is_about_hop(const struct outbound_policy *row)
+{
+    return row->match == MATCH_DOMAIN || row->match == MATCH_SUFFIX || row->match == MATCH_ADDRESS;
+}
+
+/* What ordinary policy has to ask for to be ahead of the pin: more than the pin does now. That initial_only makes it
+ * less is said in the row of the pin, and only a row of this very hop knows better. */
+static bool is_more(const struct outbound_policy *ordinary, const struct outbound_policy *pinned,
+    const struct flag_set *flags, const struct dialog_part *pin)
+{
+    enum level level = requirement_level(pinned, flags), now = requirement_pinned_level(pinned, flags, pin);
+    if (level < pin->level)
+        level = pin->level;
+    return requirement_level(ordinary, flags) > (is_about_hop(ordinary) ? now : level);
+}
+
+/* A next hop that has a name, and a row that asks for as much: it is to prove that name. Of the pin's own row it is
+ * another name that the pin would ask for. */
+static bool speaks_for_itself(const struct outbound_policy *ordinary, const struct outbound_policy *pinned,
+    const struct requirement_question *question, const struct flag_set *flags)
+{
+    const struct dialog_part *pin = question->pin;
+    const char *name = question->query.next_hop_domain;
+    enum level level = requirement_pinned_level(pinned, flags, pin);
+    if (name == NULL || requirement_level(ordinary, flags) < level)
+        return false;
+    return ordinary != pinned ||
+        (level == LEVEL_DOMAIN && pin->domain[0] != '\0' && strcmp(pin->domain, name) != 0);
+}
+
+static bool is_ordinary(const struct outbound_policy *ordinary, const struct outbound_policy *pinned,
+    const struct requirement_question *question, const struct flag_set *flags)
+{
+    if (speaks_for_itself(ordinary, pinned, question, flags))
+        return true;
+    return ordinary != pinned && is_more(ordinary, pinned, flags, question->pin);
+}
+
+enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r)
+{
+    struct policy_query query = question->query;
+    const struct dialog_part *pin = question->pin;
+    const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
+    query.address = address;
+    *rule_r = (struct requirement_rule){ .row = NULL };
+    enum lookup_result result = policy_lookup(snapshot, &query, question->order, &rule_r->row, &rule_r->reason);
+    bool is_open = result == LOOKUP_RESULT_HIT || (result == LOOKUP_RESULT_NONE && !question->order->is_none);
+    rule_r->is_row_of_hop = result == LOOKUP_RESULT_HIT;
+    if (pin == NULL || !is_open)
+        return result;
+    const struct outbound_policy *ordinary = rule_r->row, *pinned = row_of_pin(snapshot, pin);
+    if (pinned == NULL && ordinary != NULL && requirement_level(ordinary, flags) < pin->level) {
+        rule_r->reason = REASON_WEAKEN_REFUSED;
+        return LOOKUP_RESULT_REFUSED;
+    }
+    if (pinned == NULL || (ordinary != NULL && is_ordinary(ordinary, pinned, question, flags)))
+        return result;
+    *rule_r = (struct requirement_rule){ .row = pinned, .is_pinned = true, .is_row_of_hop = ordinary == pinned };
+    return LOOKUP_RESULT_HIT;
+}
+
+static void copy_flags(const struct flag_set *from, struct flag_set *to)
+{
+    *to = FLAG_SET_EMPTY;
+    to->bits = from->bits & DIALOG_PIN_FLAGS;
+    if (from->verify_domain[0] == '\0')
+        to->bits &= ~(uint32_t)T_RELAY_VERIFY_DOMAIN; /* the level says it */
+    if (flags_have(to, T_RELAY_VERIFY_DOMAIN))
+        memcpy(to->verify_domain, from->verify_domain, sizeof(to->verify_domain));
+    if (flags_have(to, T_RELAY_CERT))
+        memcpy(to->cert, from->cert, sizeof(to->cert));
+    if (flags_have(to, T_RELAY_SNI))
+        memcpy(to->sni, from->sni, sizeof(to->sni));
+    if (flags_have(to, T_RELAY_TRUST))
+        memcpy(to->trust, from->trust, sizeof(to->trust));
+}
+
+void requirement_pin(const struct requirement *requirement, const struct flag_set *flags, const char *next_hop_domain,
+    struct dialog_part *part_r)
+{
+    const struct outbound_policy *row = requirement->terms.row;
+    *part_r = (struct dialog_part){ .row_id = 0 };
+    if (row == NULL || !level_needs_chain((enum level)requirement->key.level))
+        return;
+    part_r->level = (enum level)requirement->key.level;
+    part_r->row_id = row->id;
+    copy_flags(flags, &part_r->flags);
+    if (row->expected_domain == NULL && next_hop_domain != NULL)
+        (void)slice_to_string(slice_of_string(next_hop_domain), part_r->domain, sizeof(part_r->domain));
+}

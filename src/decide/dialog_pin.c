@@ -7,6 +7,7 @@
 enum { FORMAT = 1, TO_CALLEE = 1, TO_CALLER = 2, HEAD_SIZE = 6 };
 enum { CONTENT_LEVEL = 0x0f, CONTENT_DOMAIN = 0x10, CONTENT_FLAGS = 0x20 };
 enum { TEXT_MAX = 255, FUTURE_MAX_S = 300 };
+enum { FLAGS_TEXT_MAX = 2 * DOMAIN_NAME_SIZE + 2 * ROW_NAME_SIZE + 256 }; /* of DIALOG_PIN_FLAGS; all words fit */
 
 /* Levels as they stand in the text, which outlives this process: not the numbers of enum level. */
 enum { LEVEL_CODE_CHAIN = 1, LEVEL_CODE_DOMAIN = 2 };
@@ -74,11 +75,10 @@ static void put_part(struct writer *writer, const struct dialog_part *part)
         put_text(writer, slice_of_string(part->domain));
     if (part->flags.bits == 0)
         return;
-    struct buffer flags = BUFFER_EMPTY;
+    char room[FLAGS_TEXT_MAX];
+    struct buffer flags = { room, 0, sizeof(room), false };
     flags_print(&part->flags, &flags);
-    writer->is_full = writer->is_full || flags.has_failed;
     put_text(writer, buffer_slice(&flags));
-    buffer_free(&flags);
 }
 
 /* BODY and what it is bound to, each with its length ahead (INV-2). */

@@ -221,6 +221,17 @@ static int order_by_id(struct policy_builder *builder)
     return 0;
 }
 
+/* Once, for the first row of them: there may be a row for each of many domains. */
+static int check_initial_only(struct policy_builder *builder)
+{
+    struct policy_snapshot *snapshot = builder->snapshot;
+    for (uint32_t i = 0; snapshot->dialog_secrets.count == 0 && i < snapshot->outbound.count; i++)
+        if (snapshot_outbound(snapshot, i)->initial_only)
+            return policy_builder_problem(builder, "outbound_policy", snapshot_outbound(snapshot, i)->name,
+                "initial_only has no effect, here and elsewhere: trelay.dialog_secret has no row");
+    return 0;
+}
+
 static int finish_profiles(struct policy_builder *builder)
 {
     struct policy_snapshot *snapshot = builder->snapshot;
@@ -379,7 +390,7 @@ int policy_builder_finish(struct policy_builder *builder, uint64_t generation, i
     struct policy_snapshot **snapshot_r, struct why *why)
 {
     static const finish_fn steps[] = { finish_trust_sets, finish_credentials, check_outbound, index_outbound,
-        order_by_id, collect_record_route_hosts, finish_profiles, finish_peers, finish_routes };
+        order_by_id, check_initial_only, collect_record_route_hosts, finish_profiles, finish_peers, finish_routes };
     struct policy_snapshot *snapshot = builder->snapshot;
     int rc = builder->has_failed ? ERROR_MEMORY : 0;
     snapshot->generation = generation;

@@ -43,3 +43,8 @@ check_PROGRAMS += t/157-decide-dialog-pin.t
 t_157_decide_dialog_pin_t_SOURCES = t/unit/decide_pin.c $(DECIDE_FIXTURE)
 t_157_decide_dialog_pin_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_157_decide_dialog_pin_t_LDADD = $(EDGE_TEST_LIBS)
+
+check_PROGRAMS += t/158-decide-dialogs-keep-their-requirement.t
+t_158_decide_dialogs_keep_their_requirement_t_SOURCES = t/unit/decide_dialog.c $(DECIDE_FIXTURE)
+t_158_decide_dialogs_keep_their_requirement_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_158_decide_dialogs_keep_their_requirement_t_LDADD = $(PURE_TEST_LIBS)

@@ -485,6 +485,29 @@ static void two_secrets_of_dialogs_are_kept(void **state)
     policy_snapshot_unref(snapshot);
 }
 
+static void initial_only_without_a_secret_is_told_once(void **state)
+{
+    (void)state;
+    static const char secret[] = "0123456789abcdef0123456789ABCDEF";
+    for (unsigned has_secret = 0; has_secret < 2; has_secret++) {
+        struct policy_builder *builder = fixture_builder();
+        for (int64_t id = 1; id <= 3; id++) {
+            static const char *const domains[] = { "a.example", "b.example", "c.example" };
+            struct outbound_policy row = fixture_outbound(id, domains[id - 1]);
+            row.initial_only = id > 1;
+            assert_int_equal(policy_builder_outbound(builder, &row), 0);
+        }
+        if (has_secret)
+            assert_int_equal(policy_builder_dialog_secret(builder, slice_of(secret, DIALOG_SECRET_MIN)), 0);
+        struct policy_snapshot *snapshot = fixture_finish(builder);
+        assert_int_equal(policy_snapshot_problem_count(snapshot), has_secret ? 0 : 1);
+        if (!has_secret)
+            assert_string_equal(policy_snapshot_problem(snapshot, 0).name, "b.example");
+        assert_int_equal(policy_snapshot_counts(snapshot).unusable, 0);
+        policy_snapshot_unref(snapshot);
+    }
+}
+
 static void what_was_taken_is_given_back_once(void **state)
 {
     (void)state;
@@ -619,6 +642,7 @@ int main(void)
         cmocka_unit_test(a_spoilt_server_profile_keeps_its_place),
         cmocka_unit_test(a_row_is_found_by_its_id_while_it_rules),
         cmocka_unit_test(two_secrets_of_dialogs_are_kept),
+        cmocka_unit_test(initial_only_without_a_secret_is_told_once),
         cmocka_unit_test(colliding_hashes_find_their_own_row),
         cmocka_unit_test(problems_of_the_loader_are_kept_in_order),
     };

@@ -87,6 +87,7 @@ struct request_row {
     const char *append, *push; /* of the first target; NULL: none */
     uint32_t flags;            /* of the first target */
     const char *groups;        /* of all targets; NULL: not looked at */
+    const char *pin;           /* of the dialog; NULL: none */
 };
 
 static const struct request_row request_rows[] = {
@@ -106,6 +107,23 @@ static const struct request_row request_rows[] = {
     { .name = "a third own Route is not ours to take", .uri = "sip:bob@far.test",
         .headers = "Route: <sip:edge.test;lr>,<sip:edge.test;lr>,<sip:edge.test;lr>\r\n",
         .targets = "sip:edge.test;lr", .remove_first = 2 },
+    { .name = "a pin in our own Route", .uri = "sip:bob@far.test", .to_tag = "x",
+        .headers = "Route: <sip:edge.test;pin=AbC-_9;lr>\r\n", .targets = "sip:bob@far.test", .remove_first = 1,
+        .pin = "AbC-_9" },
+    { .name = "a pin in the first of two", .uri = "sip:bob@far.test",
+        .headers = "Route: <sip:edge.test;PIN=first;lr>,<sip:edge.test;lr>\r\n", .targets = "sip:bob@far.test",
+        .remove_first = 2, .pin = "first" },
+    { .name = "of two pins the one of the next hop", .uri = "sip:bob@far.test",
+        .headers = "Route: <sip:edge.test;pin=first;lr>,<sip:edge.test;pin=second;lr>\r\n",
+        .targets = "sip:bob@far.test", .remove_first = 2, .pin = "second" },
+    { .name = "a pin in another's Route", .uri = "sip:bob@far.test;pin=a",
+        .headers = "Route: <sip:edge.test;lr>,<sip:proxy.test;pin=b;lr>\r\n", .targets = "sip:proxy.test;pin=b;lr",
+        .remove_first = 1 },
+    { .name = "a pin without a value", .uri = "sip:bob@far.test", .headers = "Route: <sip:edge.test;pin;lr>\r\n",
+        .targets = "sip:bob@far.test", .remove_first = 1 },
+    { .name = "a pin in the Request-URI of a strict router", .uri = "sip:edge.test;lr;pin=strict",
+        .headers = "Route: <sip:bob@far.test>\r\n", .targets = "sip:bob@far.test", .request_uri = "sip:bob@far.test",
+        .remove_last = true, .pin = "strict" },
     { .name = "own Route behind another stays", .uri = "sip:bob@far.test",
         .headers = "Route: <sip:proxy.test;lr>,<sip:edge.test;lr>\r\n", .targets = "sip:proxy.test;lr" },
     { .name = "look-alike host", .uri = "sip:bob@far.test", .headers = "Route: <sip:edge.test.evil.test;lr>\r\n",
@@ -327,6 +345,8 @@ static void expect_routing(const struct request_row *row, const struct routing *
     if (routing->edits.route_remove_first != row->remove_first || routing->edits.route_remove_last != row->remove_last)
         fail_msg("%s: removes %u first and %d last", row->name, routing->edits.route_remove_first,
             routing->edits.route_remove_last);
+    if (!slice_equal(routing->pin, slice_of_string(row->pin)))
+        fail_msg("%s: pin \"%.*s\"", row->name, SLICE_PRINT(routing->pin));
     if (routing->targets[0].flags.bits != row->flags)
         fail_msg("%s: flags %x, not %x", row->name, routing->targets[0].flags.bits, row->flags);
 }

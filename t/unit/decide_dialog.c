@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* decide_dialog.c - which row rules a request of a dialog, and what it needs: every pin against every row of the next
+ * hop, held against INV-33 as it is written here; then single cases by name.
+ */
+#include "decide_fixture.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct capabilities nothing;
+static const struct requirement_defaults defaults = { .max_age_s = 60 };
+static const enum level levels[] = { LEVEL_NONE, LEVEL_ENCRYPT, LEVEL_CHAIN, LEVEL_DOMAIN };
+
+enum { PINNED_ID = 17, HOP_ID = 4 };
+enum hop_kind { HOP_ADDRESS, HOP_SAME_NAME, HOP_OTHER_NAME, HOP_KINDS };
+enum pinned_state { PINNED_GONE, PINNED_UNUSABLE, PINNED_BEHIND, PINNED_THERE, PINNED_STATES };
+
+/* One combination. */
+struct world {
+    enum hop_kind hop;
+    enum policy_match ordinary; /* UNSET: no row; the pinned row itself: is_same */
+    bool is_same;
+    enum level ordinary_level;
+    enum pinned_state pinned;
+    enum level pinned_level;
+    bool initial_only, may_weaken;
+    enum level pin_level;
+    bool pin_asks_initial;
+    const char *flags;
+};
+
+static struct outbound_policy row_of_level(int64_t id, const char *name, enum level level)
+{
+    struct outbound_policy row = fixture_outbound(id, name);
+    row.level = level;
+    row.trust_set_name = "anchors";
+    row.certificate_name = "ours";
+    return row;
+}
+
+static const char *name_of(enum hop_kind hop)
+{
+    return hop == HOP_ADDRESS ? NULL : hop == HOP_SAME_NAME ? "biloxi.example" : "gateway.example";
+}
+
+/* The row for the next hop, or for who asks, or for all. */
+static void add_ordinary(struct policy_builder *builder, const struct world *world)
+{
+    struct outbound_policy row = row_of_level(HOP_ID, "ordinary", world->ordinary_level);
+    row.match = world->ordinary;
+    row.match_name = world->ordinary == MATCH_SOURCE ? "atlanta.example" : name_of(world->hop);
+    row.match_prefix = fixture_prefix("192.0.2.0/24");
+    row.expected_domain = "ordinary.example";
+    row.weaken = world->may_weaken ? PERMISSION_ALLOWED : PERMISSION_REFUSED;
+    if (world->ordinary != MATCH_UNSET && !world->is_same)
+        assert_int_equal(policy_builder_outbound(builder, &row), 0);
+}
+
+static void add_pinned(struct policy_builder *builder, const struct world *world)
+{
+    struct outbound_policy row = row_of_level(PINNED_ID, "pinned", world->pinned_level);
+    row.match_name = world->is_same && name_of(world->hop) != NULL ? name_of(world->hop) : "called.example";
+    if (world->is_same && name_of(world->hop) == NULL) {
+        row.match = MATCH_ADDRESS;
+        row.match_prefix = fixture_prefix("192.0.2.0/24");
+    }
+    row.initial_only = world->initial_only;
+    row.weaken = world->may_weaken ? PERMISSION_ALLOWED : PERMISSION_REFUSED;
+    row.unusable = world->pinned == PINNED_UNUSABLE ? "a test says so" : NULL;
+    if (world->pinned == PINNED_GONE)
+        return;
+    assert_int_equal(policy_builder_outbound(builder, &row), 0);
+    row = row_of_level(PINNED_ID + 1, "ahead", LEVEL_DOMAIN);
+    row.match_name = "called.example";
+    row.priority = 1;
+    if (world->pinned == PINNED_BEHIND)
+        assert_int_equal(policy_builder_outbound(builder, &row), 0);
+}
+
+static struct policy_snapshot *snapshot_of(const struct world *world)
+{
+    struct policy_builder *builder = fixture_builder();
+    add_ordinary(builder, world);
+    add_pinned(builder, world);
+    return fixture_finish(builder);
+}
+
+static struct dialog_part pin_of(const struct world *world)
+{
+    struct dialog_part pin = { .row_id = PINNED_ID, .level = world->pin_level, .domain = "biloxi.example" };
+    pin.flags.bits = world->pin_asks_initial ? T_RELAY_INITIAL_ONLY : 0;
+    return pin;
+}
+
+static const struct policy_lookup_order order = { .count = 4,
+    .steps = { LOOKUP_SRC, LOOKUP_DST, LOOKUP_ADDR, LOOKUP_DEFAULT } };
+
+static struct requirement_question question_of(const struct world *world, const struct flag_set *flags,
+    const struct dialog_part *pin)
+{
+    return (struct requirement_question){ .order = &order, .flags = flags, .pin = pin,
+        .query = { .next_hop_domain = name_of(world->hop), .source_domain = "atlanta.example" },
+        .target = { .transport = TRANSPORT_TLS, .endpoint = { fixture_address("192.0.2.1"), 5061 },
+            .next_hop_domain = name_of(world->hop) } };
+}
+
+#define HOLDS(condition)                                                                                              \
+    do {                                                                                                              \
+        if (!(condition))                                                                                             \
+            fail_msg("%s\n  hop %d, row %d%s level %s; pinned row %d level %s initial_only %d weaken %d; "            \
+                "pin %s initial-only %d; flags \"%s\"", #condition, world->hop, world->ordinary,                      \
+                world->is_same ? " (the pinned one)" : "", level_name(world->ordinary_level), world->pinned,          \
+                level_name(world->pinned_level), world->initial_only, world->may_weaken,                              \
+                level_name(world->pin_level), world->pin_asks_initial, world->flags);                                 \
+    } while (0)
+
+/* INV-33 and what a pin promises, in other words than the code has. */
+static void check_world(const struct world *world)
+{
+    struct policy_snapshot *snapshot = snapshot_of(world);
+    struct flag_set flags;
+    const struct dialog_part pin = pin_of(world);
+    struct requirement requirement;
+    struct requirement_rule rule, alone;
+    assert_int_equal(flags_parse(slice_of_string(world->flags), &flags, NULL), 0);
+    struct requirement_question with = question_of(world, &flags, &pin), without = question_of(world, &flags, NULL);
+    struct requirement_target target = with.target;
+    enum lookup_result ordinary = requirement_look_up(snapshot, &without, &target.endpoint.address, &alone);
+    enum lookup_result found = requirement_look_up(snapshot, &with, &target.endpoint.address, &rule);
+    bool is_usable = world->pinned == PINNED_THERE || (world->is_same && world->pinned == PINNED_BEHIND);
+    HOLDS(!alone.is_pinned);
+    HOLDS(!rule.is_pinned || (found == LOOKUP_RESULT_HIT && rule.row->id == PINNED_ID));
+    HOLDS(rule.is_pinned || rule.row == alone.row);
+    HOLDS(!is_usable || ordinary != LOOKUP_RESULT_NONE || rule.is_pinned);
+    HOLDS(is_usable || !rule.is_pinned);
+    enum reason reason = requirement_derive(snapshot, &with, &nothing, &defaults, &requirement, NULL);
+    if (found != LOOKUP_RESULT_HIT) {
+        HOLDS(reason != REASON_NONE && reason == rule.reason);
+        policy_snapshot_unref(snapshot);
+        return;
+    }
+    target.pin = rule.is_pinned ? &pin : NULL;
+    struct requirement built;
+    HOLDS(requirement_build(snapshot, rule.row, &flags, &target, &nothing, &defaults, &built, NULL) == reason);
+    if (reason == REASON_NONE) {
+        enum level level = (enum level)requirement.key.level;
+        bool is_asked = world->pin_asks_initial || flags_have(&flags, T_RELAY_INITIAL_ONLY);
+        bool is_lighter = is_usable && (world->initial_only || (is_asked && world->may_weaken)) &&
+            !flags_have(&flags, T_RELAY_VERIFY_DOMAIN);
+        bool is_row_of_hop = ordinary == LOOKUP_RESULT_HIT && !world->is_same &&
+            (world->ordinary == MATCH_DOMAIN || world->ordinary == MATCH_ADDRESS);
+        HOLDS(memcmp(&requirement, &built, sizeof(built)) == 0);
+        HOLDS(level >= (is_lighter ? LEVEL_CHAIN : world->pin_level));
+        HOLDS(!is_row_of_hop || level >= requirement_level(alone.row, &flags));
+        HOLDS(!rule.is_pinned || level != LEVEL_DOMAIN ||
+            strcmp(requirement.key.expected_domain, "biloxi.example") == 0);
+        HOLDS(!rule.is_pinned || (requirement.key.trust.is_set && requirement.key.credential_chain.is_set));
+        HOLDS(!rule.is_pinned || strcmp(requirement.key.sni, "biloxi.example") == 0);
+    }
+    policy_snapshot_unref(snapshot);
+}
+
+static const char *const flag_sets[] = { "", "verify-domain", "verify-chain", "no-verify", "initial-only" };
+
+static void check_rows(struct world world)
+{
+    static const enum policy_match matches[] = { MATCH_UNSET, MATCH_DOMAIN, MATCH_ADDRESS, MATCH_SOURCE,
+        MATCH_DEFAULT };
+    for (size_t i = 0; i < ARRAY_SIZE(matches); i++)
+        for (size_t j = 0; j < ARRAY_SIZE(levels); j++) {
+            world.ordinary = matches[i];
+            world.ordinary_level = levels[j];
+            if (matches[i] != MATCH_DOMAIN || world.hop != HOP_ADDRESS)
+                check_world(&world);
+        }
+    world.ordinary = MATCH_DOMAIN;
+    world.is_same = true;
+    check_world(&world);
+}
+
+static void a_pin_never_asks_for_less(void **state)
+{
+    (void)state;
+    struct world world = { .hop = HOP_ADDRESS };
+    for (unsigned hop = 0; hop < HOP_KINDS; hop++)
+        for (unsigned pinned = 0; pinned < PINNED_STATES; pinned++)
+            for (unsigned bits = 0; bits < 16; bits++)
+                for (size_t level = 0; level < ARRAY_SIZE(levels); level++)
+                    for (size_t i = 0; i < ARRAY_SIZE(flag_sets); i++) {
+                        world = (struct world){ .hop = (enum hop_kind)hop, .pinned = (enum pinned_state)pinned,
+                            .pinned_level = levels[level], .initial_only = (bits & 1) != 0,
+                            .may_weaken = (bits & 2) != 0, .pin_level = (bits & 4) != 0 ? LEVEL_DOMAIN : LEVEL_CHAIN,
+                            .pin_asks_initial = (bits & 8) != 0, .flags = flag_sets[i] };
+                        check_rows(world);
+                    }
+}
+
+/* A world, the row that rules in it ("": none), and what comes of it. */
+struct named_case {
+    const char *name;
+    struct world world;
+    const char *row;
+    enum level level; /* UNSET: refused */
+    enum reason reason;
+};
+
+#define PIN(level_) .pinned = PINNED_THERE, .pinned_level = LEVEL_DOMAIN, .pin_level = level_, .flags = ""
+
+static const struct named_case named_cases[] = {
+    { "an address without a row", { .hop = HOP_ADDRESS, PIN(LEVEL_DOMAIN) }, "pinned", LEVEL_DOMAIN, REASON_NONE },
+    { "an address whose row asks for less",
+        { .hop = HOP_ADDRESS, .ordinary = MATCH_ADDRESS, .ordinary_level = LEVEL_ENCRYPT, PIN(LEVEL_DOMAIN) }, "pinned",
+        LEVEL_DOMAIN, REASON_NONE },
+    { "or for as much",
+        { .hop = HOP_ADDRESS, .ordinary = MATCH_ADDRESS, .ordinary_level = LEVEL_DOMAIN, PIN(LEVEL_DOMAIN) }, "pinned",
+        LEVEL_DOMAIN, REASON_NONE },
+    { "a name whose row asks for as much",
+        { .hop = HOP_OTHER_NAME, .ordinary = MATCH_DOMAIN, .ordinary_level = LEVEL_DOMAIN, PIN(LEVEL_DOMAIN) },
+        "ordinary", LEVEL_DOMAIN, REASON_NONE },
+    { "a name whose row asks for less",
+        { .hop = HOP_OTHER_NAME, .ordinary = MATCH_DOMAIN, .ordinary_level = LEVEL_CHAIN, PIN(LEVEL_DOMAIN) }, "pinned",
+        LEVEL_DOMAIN, REASON_NONE },
+    { "the name that was called",
+        { .hop = HOP_SAME_NAME, .ordinary = MATCH_DOMAIN, .is_same = true, PIN(LEVEL_DOMAIN) }, "pinned", LEVEL_DOMAIN,
+        REASON_NONE },
+    { "initial_only",
+        { .hop = HOP_ADDRESS, .initial_only = true, PIN(LEVEL_DOMAIN) }, "pinned", LEVEL_CHAIN, REASON_NONE },
+    { "initial_only, and a default row for whoever has none",
+        { .hop = HOP_ADDRESS, .ordinary = MATCH_DEFAULT, .ordinary_level = LEVEL_DOMAIN, .initial_only = true,
+            PIN(LEVEL_DOMAIN) }, "pinned", LEVEL_CHAIN, REASON_NONE },
+    { "initial_only, and a row of this very address",
+        { .hop = HOP_ADDRESS, .ordinary = MATCH_ADDRESS, .ordinary_level = LEVEL_DOMAIN, .initial_only = true,
+            PIN(LEVEL_DOMAIN) }, "ordinary", LEVEL_DOMAIN, REASON_NONE },
+    { "the row asks for less today",
+        { .hop = HOP_ADDRESS, .pinned = PINNED_THERE, .pinned_level = LEVEL_NONE, .pin_level = LEVEL_CHAIN,
+            .flags = "" }, "pinned", LEVEL_CHAIN, REASON_NONE },
+    { "the row asks for more today", { .hop = HOP_ADDRESS, PIN(LEVEL_CHAIN) }, "pinned", LEVEL_DOMAIN, REASON_NONE },
+    { "the row is gone",
+        { .hop = HOP_ADDRESS, .ordinary = MATCH_ADDRESS, .ordinary_level = LEVEL_ENCRYPT, .pinned = PINNED_GONE,
+            .pin_level = LEVEL_CHAIN, .flags = "" }, "ordinary", LEVEL_UNSET, REASON_WEAKEN_REFUSED },
+    { "the row is gone, and another asks for as much",
+        { .hop = HOP_ADDRESS, .ordinary = MATCH_DEFAULT, .ordinary_level = LEVEL_CHAIN, .pinned = PINNED_GONE,
+            .pin_level = LEVEL_CHAIN, .flags = "" }, "ordinary", LEVEL_CHAIN, REASON_NONE },
+    { "the row cannot be used",
+        { .hop = HOP_ADDRESS, .pinned = PINNED_UNUSABLE, .pin_level = LEVEL_CHAIN, .flags = "" }, "", LEVEL_UNSET,
+        REASON_NO_POLICY },
+    { "another row is ahead of it",
+        { .hop = HOP_ADDRESS, .pinned = PINNED_BEHIND, .pinned_level = LEVEL_DOMAIN, .pin_level = LEVEL_CHAIN,
+            .flags = "" }, "", LEVEL_UNSET, REASON_NO_POLICY },
+};
+
+static void named_worlds_come_out_as_said(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(named_cases); i++) {
+        const struct named_case *named = &named_cases[i];
+        struct policy_snapshot *snapshot = snapshot_of(&named->world);
+        const struct dialog_part pin = pin_of(&named->world);
+        struct requirement_question question = question_of(&named->world, NULL, &pin);
+        struct requirement requirement;
+        struct requirement_rule rule;
+        (void)requirement_look_up(snapshot, &question, &question.target.endpoint.address, &rule);
+        enum reason reason = requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL);
+        const char *row = rule.row != NULL ? rule.row->name : "";
+        if (strcmp(row, named->row) != 0 || reason != named->reason ||
+            (reason == REASON_NONE && requirement.key.level != named->level))
+            fail_msg("%s: row \"%s\", level %s, %s", named->name, row,
+                reason == REASON_NONE ? level_name((enum level)requirement.key.level) : "-", reason_word(reason));
+        policy_snapshot_unref(snapshot);
+    }
+}
+
+/* The address comes later, look-ups that ask for no row, and a row of the hop that cannot be used: a pin is no way
+ * around any of them. */
+static void a_pin_is_no_way_around(void **state)
+{
+    (void)state;
+    struct world world = { .hop = HOP_OTHER_NAME, PIN(LEVEL_DOMAIN) };
+    const struct dialog_part pin = pin_of(&world);
+    struct policy_builder *builder = fixture_builder();
+    struct outbound_policy row = row_of_level(1, "192.0.2.0/24", LEVEL_CHAIN);
+    row.match = MATCH_ADDRESS;
+    row.match_prefix = fixture_prefix("192.0.2.0/24");
+    row.unusable = "a test says so";
+    assert_int_equal(policy_builder_outbound(builder, &row), 0);
+    add_pinned(builder, &world);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    struct requirement_question question = question_of(&world, NULL, &pin);
+    struct requirement requirement;
+    struct requirement_rule rule;
+    assert_int_equal(requirement_look_up(snapshot, &question, NULL, &rule), LOOKUP_RESULT_NEEDS_ADDRESS);
+    assert_null(rule.row);
+    assert_int_equal(requirement_look_up(snapshot, &question, &question.target.endpoint.address, &rule),
+        LOOKUP_RESULT_REFUSED);
+    assert_int_equal(rule.reason, REASON_POLICY_UNUSABLE);
+    static const struct policy_lookup_order none = { .is_none = true };
+    question.order = &none;
+    assert_int_equal(requirement_look_up(snapshot, &question, &question.target.endpoint.address, &rule),
+        LOOKUP_RESULT_NONE);
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_NO_POLICY);
+    policy_snapshot_unref(snapshot);
+}
+
+/* The addresses of the pinned row are those of the domain that was called, not of this next hop. */
+static void a_pinned_row_leads_nowhere(void **state)
+{
+    (void)state;
+    struct world world = { .hop = HOP_ADDRESS, PIN(LEVEL_DOMAIN) };
+    const struct dialog_part pin = pin_of(&world);
+    const struct endpoint elsewhere = { fixture_address("203.0.113.1"), 5061 };
+    struct policy_builder *builder = fixture_builder();
+    struct outbound_policy row = row_of_level(PINNED_ID, "called.example", LEVEL_DOMAIN);
+    row.next_hops = &elsewhere;
+    row.next_hop_count = 1;
+    assert_int_equal(policy_builder_outbound(builder, &row), 0);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    struct requirement_question question = question_of(&world, NULL, &pin);
+    struct requirement requirement;
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL), REASON_NONE);
+    assert_true(endpoint_equal(&requirement.key.destination, &question.target.endpoint));
+    question.is_address_of_row = true;
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_NO_ADDRESS);
+    question = question_of(&(struct world){ .hop = HOP_OTHER_NAME }, NULL, NULL);
+    question.query.next_hop_domain = question.target.next_hop_domain = "called.example";
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_NO_ADDRESS);
+    policy_snapshot_unref(snapshot);
+}
+
+static void what_the_flags_of_the_invite_chose_stays(void **state)
+{
+    (void)state;
+    struct world world = { .hop = HOP_ADDRESS, PIN(LEVEL_DOMAIN) };
+    struct policy_snapshot *snapshot = snapshot_of(&world);
+    struct dialog_part pin = pin_of(&world);
+    struct requirement_question question = question_of(&world, NULL, &pin);
+    struct requirement requirement;
+    struct flag_set flags;
+    assert_int_equal(flags_parse(SLICE_LITERAL("cert=theirs,sni=sni.example,verify-domain=v.example"), &pin.flags,
+        NULL), 0);
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL), REASON_NONE);
+    assert_string_equal(requirement.terms.credential->name, "theirs");
+    assert_string_equal(requirement.key.sni, "sni.example");
+    assert_string_equal(requirement.key.expected_domain, "v.example");
+    question.flags = &flags; /* those of the request come later */
+    assert_int_equal(flags_parse(SLICE_LITERAL("no-cert,sni=other.example"), &flags, NULL), 0);
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL), REASON_NONE);
+    assert_null(requirement.terms.credential);
+    assert_string_equal(requirement.key.sni, "other.example");
+    assert_int_equal(flags_parse(SLICE_LITERAL("no-verify"), &flags, NULL), 0);
+    /* Beside verify-domain it never survives; of a row that is not to be weakened it is refused as ever. */
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL), REASON_NONE);
+    assert_int_equal(requirement.key.level, LEVEL_DOMAIN);
+    pin = pin_of(&world);
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_WEAKEN_REFUSED);
+    pin.flags.bits |= T_RELAY_NO_CONNECT; /* which no pin has */
+    assert_int_equal(flags_parse(SLICE_LITERAL("no-conn-reuse"), &flags, NULL), 0);
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_FLAG_CONFLICT);
+    /* Without a domain there is none to expect. */
+    pin = pin_of(&world);
+    pin.domain[0] = '\0';
+    question.flags = NULL;
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_NO_EXPECTED_DOMAIN);
+    policy_snapshot_unref(snapshot);
+}
+
+static void what_is_kept_is_what_is_proven(void **state)
+{
+    (void)state;
+    struct outbound_policy row = row_of_level(5, "biloxi.example", LEVEL_DOMAIN);
+    struct requirement requirement = { .terms = { .row = &row } };
+    struct flag_set flags;
+    struct dialog_part part;
+    assert_int_equal(flags_parse(SLICE_LITERAL("no-conn-reuse,verify-domain=v.example,cert=c,sni=s.example,trust=t,"
+        "crl,max-age=9,no-100"), &flags, NULL), 0);
+    static const struct {
+        enum level level, kept;
+    } kept[] = { { LEVEL_NONE, LEVEL_UNSET }, { LEVEL_ENCRYPT, LEVEL_UNSET }, { LEVEL_CHAIN, LEVEL_CHAIN },
+        { LEVEL_DOMAIN, LEVEL_DOMAIN } };
+    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
+        requirement.key.level = (uint8_t)kept[i].level;
+        requirement_pin(&requirement, &flags, "hop.example", &part);
+        assert_int_equal(part.level, kept[i].kept);
+        assert_int_equal(part.row_id, kept[i].kept != LEVEL_UNSET ? 5 : 0);
+    }
+    assert_int_equal(part.flags.bits,
+        T_RELAY_VERIFY_DOMAIN | T_RELAY_CERT | T_RELAY_SNI | T_RELAY_TRUST | T_RELAY_CRL);
+    assert_string_equal(part.flags.verify_domain, "v.example");
+    assert_string_equal(part.flags.cert, "c");
+    assert_string_equal(part.flags.sni, "s.example");
+    assert_string_equal(part.flags.trust, "t");
+    assert_string_equal(part.domain, "hop.example");
+    assert_int_equal(flags_parse(SLICE_LITERAL("verify-domain,no-cert"), &flags, NULL), 0);
+    requirement_pin(&requirement, &flags, NULL, &part);
+    assert_int_equal(part.flags.bits, T_RELAY_NO_CERT);
+    assert_string_equal(part.domain, "");
+    row.expected_domain = "x.example"; /* the row says it, also tomorrow */
+    requirement_pin(&requirement, &flags, "hop.example", &part);
+    assert_string_equal(part.domain, "");
+    requirement.terms.row = NULL; /* flags alone */
+    requirement_pin(&requirement, &flags, "hop.example", &part);
+    assert_int_equal(part.level, LEVEL_UNSET);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pin_never_asks_for_less),
+        cmocka_unit_test(named_worlds_come_out_as_said),
+        cmocka_unit_test(a_pin_is_no_way_around),
+        cmocka_unit_test(a_pinned_row_leads_nowhere),
+        cmocka_unit_test(what_the_flags_of_the_invite_chose_stays),
+        cmocka_unit_test(what_is_kept_is_what_is_proven),
+    };
+    cmocka_set_message_output(CM_OUTPUT_TAP);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -248,6 +248,8 @@ void flow_ready(struct flow *flow)
         flow->waiter_count--;
         flow_place_on(flow, placement, placement->decision);
     }
+    if (flow->pool->is_draining)
+        flow_drain(flow); /* who waited for it is on it; nobody else will be */
 }
 
 void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error)

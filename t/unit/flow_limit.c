@@ -223,6 +223,27 @@ static void one_address_has_so_many_and_no_more(void **state)
     bench_fini(&bench);
 }
 
+/* The others are placed before: it is the last one's. */
+static void what_becomes_ready_in_a_draining_pool_drains_too(void **state)
+{
+    (void)state;
+    struct bench bench;
+    bench_init(&bench, two_each);
+    bench_policy(&bench, rows);
+    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &biloxi);
+    (void)bench_ask(&bench, peer, "lax.example", NULL, "x");
+    flow_pool_drain(bench.pool);
+    bench_until_done(&bench, 1);
+    bench_expect(&bench, 0, DECISION_OPEN, REASON_NONE);
+    (void)bench_ask(&bench, peer, "lax.example", NULL, "x");
+    bench_until_done(&bench, 2);
+    bench_expect(&bench, 1, DECISION_REJECT, REASON_LIMIT);
+    assert_int_equal(bench.closed, 0);
+    bench_answer(&bench, 0);
+    fixture_until_count(bench.loop, &bench.closed, 1);
+    bench_fini(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -232,6 +253,7 @@ int main(void)
         cmocka_unit_test(descriptors_are_left_to_verified_connections),
         cmocka_unit_test(callers_that_do_not_finish_make_room),
         cmocka_unit_test(one_address_has_so_many_and_no_more),
+        cmocka_unit_test(what_becomes_ready_in_a_draining_pool_drains_too),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, make_identities, free_identities);

@@ -48,7 +48,9 @@ static void add_ordinary(struct policy_builder *builder, const struct world *wor
 {
     struct outbound_policy row = row_of_level(HOP_ID, "ordinary", world->ordinary_level);
     row.match = world->ordinary;
-    row.match_name = world->ordinary == MATCH_SOURCE ? "atlanta.example" : name_of(world->hop);
+    row.match_name = world->ordinary == MATCH_SOURCE ? "atlanta.example"
+        : world->ordinary == MATCH_SUFFIX            ? "example"
+                                                     : name_of(world->hop);
     row.match_prefix = fixture_prefix("192.0.2.0/24");
     row.expected_domain = "ordinary.example";
     row.weaken = world->may_weaken ? PERMISSION_ALLOWED : PERMISSION_REFUSED;
@@ -148,7 +150,7 @@ static void check_world(const struct world *world)
         bool is_lighter = is_usable && (world->initial_only || (is_asked && world->may_weaken)) &&
             !flags_have(&flags, T_RELAY_VERIFY_DOMAIN);
         bool is_row_of_hop = ordinary == LOOKUP_RESULT_HIT && !world->is_same &&
-            (world->ordinary == MATCH_DOMAIN || world->ordinary == MATCH_ADDRESS);
+            (world->ordinary == MATCH_DOMAIN || world->ordinary == MATCH_SUFFIX || world->ordinary == MATCH_ADDRESS);
         HOLDS(memcmp(&requirement, &built, sizeof(built)) == 0);
         HOLDS(level >= (is_lighter ? LEVEL_CHAIN : world->pin_level));
         HOLDS(!is_row_of_hop || level >= requirement_level(alone.row, &flags));
@@ -164,13 +166,14 @@ static const char *const flag_sets[] = { "", "verify-domain", "verify-chain", "n
 
 static void check_rows(struct world world)
 {
-    static const enum policy_match matches[] = { MATCH_UNSET, MATCH_DOMAIN, MATCH_ADDRESS, MATCH_SOURCE,
+    static const enum policy_match matches[] = { MATCH_UNSET, MATCH_DOMAIN, MATCH_SUFFIX, MATCH_ADDRESS, MATCH_SOURCE,
         MATCH_DEFAULT };
     for (size_t i = 0; i < ARRAY_SIZE(matches); i++)
         for (size_t j = 0; j < ARRAY_SIZE(levels); j++) {
             world.ordinary = matches[i];
             world.ordinary_level = levels[j];
-            if (matches[i] != MATCH_DOMAIN || world.hop != HOP_ADDRESS)
+            bool is_of_name = matches[i] == MATCH_DOMAIN || matches[i] == MATCH_SUFFIX;
+            if (!is_of_name || world.hop != HOP_ADDRESS)
                 check_world(&world);
         }
     world.ordinary = MATCH_DOMAIN;
@@ -329,6 +332,36 @@ static void a_pinned_row_leads_nowhere(void **state)
     policy_snapshot_unref(snapshot);
 }
 
+/* Of its own row another name is another identity, unless the row says which one it expects. */
+static void a_name_of_the_pinned_row(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *row_expects, *pin_has, *expected;
+        bool is_pinned;
+    } cases[] = { { NULL, "biloxi.example", "gateway.example", false },
+        { NULL, "gateway.example", "gateway.example", true }, { "biloxi.example", "", "biloxi.example", true } };
+    struct world world = { .hop = HOP_OTHER_NAME, PIN(LEVEL_DOMAIN) };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct policy_builder *builder = fixture_builder();
+        struct outbound_policy row = row_of_level(PINNED_ID, "gateway.example", LEVEL_DOMAIN);
+        row.expected_domain = cases[i].row_expects;
+        assert_int_equal(policy_builder_outbound(builder, &row), 0);
+        struct policy_snapshot *snapshot = fixture_finish(builder);
+        struct dialog_part pin = pin_of(&world);
+        snprintf(pin.domain, sizeof(pin.domain), "%s", cases[i].pin_has);
+        struct requirement_question question = question_of(&world, NULL, &pin);
+        struct requirement requirement;
+        struct requirement_rule rule;
+        assert_int_equal(requirement_look_up(snapshot, &question, &question.target.endpoint.address, &rule),
+            LOOKUP_RESULT_HIT);
+        assert_int_equal(rule.is_pinned, cases[i].is_pinned);
+        assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL), REASON_NONE);
+        assert_string_equal(requirement.key.expected_domain, cases[i].expected);
+        policy_snapshot_unref(snapshot);
+    }
+}
+
 static void what_the_flags_of_the_invite_chose_stays(void **state)
 {
     (void)state;
@@ -414,6 +447,7 @@ int main(void)
         cmocka_unit_test(named_worlds_come_out_as_said),
         cmocka_unit_test(a_pin_is_no_way_around),
         cmocka_unit_test(a_pinned_row_leads_nowhere),
+        cmocka_unit_test(a_name_of_the_pinned_row),
         cmocka_unit_test(what_the_flags_of_the_invite_chose_stays),
         cmocka_unit_test(what_is_kept_is_what_is_proven),
     };

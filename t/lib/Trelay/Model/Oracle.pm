@@ -251,8 +251,6 @@ sub outcome ($self, $request) {
 
 # --- Accounting ---
 
-my %LEVEL = map { $_ => 1 } qw(chain domain);
-
 sub judge_record ($self, $request, @records) {
     return $self->violation('R ' . @records . ' records', $request) if @records != 1;
     my ($record) = @records;
@@ -278,13 +276,14 @@ sub judge_record ($self, $request, @records) {
         $say->("$column is " . ($record->{$column} // 'NULL') . ", the peer saw \"$told{$column}\"")
             if ($record->{$column} // '') ne $told{$column};
     }
-    my ($row) = grep { !$_->{deny} && $_->{row} eq ($record->{outbound_policy} // '')
+    my @rows = grep { !$_->{deny} && $_->{row} eq ($record->{outbound_policy} // '')
         && $_->{level} eq ($record->{outbound_level} // '') && $self->is_hop($_, $connection->{peer}) } $self->needs_of($request);
-    $say->(sprintf 'row %s of level %s is not the one', map { $_ // 'NULL' } @$record{qw(outbound_policy outbound_level)}) if !$row;
-    $say->('verified domain ' . ($record->{outbound_verified_domain} // 'NULL') . ", expected $row->{expected}")
-        if $row && $row->{level} eq 'domain' && ($record->{outbound_verified_domain} // '') ne $row->{expected};
-    $say->("verified domain $record->{outbound_verified_domain} at level encrypt")
-        if $row && $row->{level} eq 'encrypt' && defined $record->{outbound_verified_domain};
+    $say->(sprintf 'row %s of level %s is not the one', map { $_ // 'NULL' } @$record{qw(outbound_policy outbound_level)}) if !@rows;
+    my $verified = $record->{outbound_verified_domain};
+    my %verifies = (encrypt => sub ($row) { !defined $verified }, chain => sub ($row) { 1 },
+        domain => sub ($row) { ($verified // '') eq $row->{expected} });
+    $say->('verified domain ' . ($verified // 'NULL') . ' is of none of its rows')
+        if @rows && !grep { $verifies{ $_->{level} }->($_) } @rows;
     return $self->judge_identifiers($request, $record, $connection);
 }
 

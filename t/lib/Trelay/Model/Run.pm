@@ -512,7 +512,8 @@ sub do_send ($self) {
 sub do_burst ($self) {
     my $request = $self->random_request;
     for (1 .. 2 + $self->chance->below(3)) {
-        $self->send({%$request}) if keys %{ $self->{in_flight} } < IN_FLIGHT;
+        my $copy = $self->chance->percent(25) ? alone($request) : {%$request};
+        $self->send($copy) if keys %{ $self->{in_flight} } < IN_FLIGHT;
     }
     return;
 }
@@ -623,7 +624,7 @@ sub settle ($self) {
         $self->{edge}->daemon->process->wait_until('agreement on connections', sub {
             $self->pump;
             $self->take_diary;
-            my @shown = grep { $_->{direction} eq 'outbound' && $_->{transport} eq 'tls' } @{ $self->control('connections')->{connections} };
+            my @shown = grep { $_->{direction} eq 'outbound' && ($_->{transport} // 'tls') eq 'tls' } @{ $self->control('connections')->{connections} };
             my %once = map { $_->{id} => 1 } @shown;
             $oracle->violation('G6 a connection is shown twice') if keys %once != @shown;
             $theirs = grep { $_->{is_open} } values %{ $oracle->{connections} };
@@ -653,14 +654,22 @@ sub ask_one ($self) {
     my %there = map { $_->{name} => 1 } $self->{oracle}->open_connections($request->{connection} =~ s{/.*}{}r);
     my ($need) = $self->{oracle}->needs_of($request);
     my $again = $self->served_at_rest({%$asked});
+    my $is_kept = $self->{oracle}{connections}{ $request->{connection} }{is_open}; # it may have had its age
     $self->{oracle}->violation("L1 on $again->{connection}, although $request->{connection} was there", $again)
-        if !$need->{is_fresh} && !$need->{max_age} && $again->{connection} && !$there{ $again->{connection} };
+        if !$need->{is_fresh} && !$need->{max_age} && $again->{connection} && !$there{ $again->{connection} } && $is_kept;
     return if $asked->{flags}{'no-connect'} || $asked->{flags}{'no-conn-reuse'};
-    my $alone = $self->served_at_rest({ %$asked, flags => { %{ $asked->{flags} }, 'no-conn-reuse' => 1 },
-        text => join ',', grep { $_ ne '' } $asked->{text}, 'no-conn-reuse' });
+    my $alone = $self->served_at_rest(alone($asked));
     $self->{oracle}->violation("M1 \"$alone->{outcome}\" without reuse, \"$request->{outcome}\" with it", $alone)
         if $alone->{outcome} && $request->{outcome} && $alone->{leaf} eq $request->{leaf} && $alone->{outcome} ne $request->{outcome};
+    $self->served_at_rest({%$asked}); # not where that one was
     return;
+}
+
+# The same request on a connection of its own.
+sub alone ($asked) {
+    return {%$asked} if $asked->{flags}{'no-connect'} || $asked->{flags}{'no-conn-reuse'};
+    return { %$asked, flags => { %{ $asked->{flags} }, 'no-conn-reuse' => 1 },
+        text => join ',', grep { $_ ne '' } $asked->{text}, 'no-conn-reuse' };
 }
 
 sub served_at_rest ($self, $request) {

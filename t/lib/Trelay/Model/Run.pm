@@ -727,7 +727,11 @@ sub compare_with_explained ($self, $request, $record) {
         my $is_known = ($explained->{decision} // '') ne 'reject' || $explained->{reason} eq $record->{reason};
         return $is_known ? undef : $say->("the request was refused with $record->{reason}");
     }
-    return $say->('the request was served') if ($explained->{decision} // 'reject') eq 'reject';
+    if (($explained->{decision} // 'reject') eq 'reject') {
+        my ($need) = $self->{oracle}->needs_of($request);
+        my $is_of_one = $request->{flags}{'no-connect'} && @{ $need->{peers} // [] } > 1; # explain tells of the first next hop
+        return $is_of_one ? undef : $say->('the request was served');
+    }
     my ($peer) = split m{/}, $request->{connection};
     return if $explained->{target} ne $self->{peers}->place($peer);
     $say->("the decision was $record->{outbound_decision}") if $explained->{decision} ne $record->{outbound_decision};

@@ -117,14 +117,22 @@ sub cluster_with_schema {
     File::Path::make_path($directory);
     open my $lock, '>', "$directory/cluster.lock" or die "$directory/cluster.lock: $!";
     flock $lock, LOCK_EX or die "$directory/cluster.lock: $!";
-    return $wanted if -e $wanted;
-    unlink glob "$directory/cluster-*.tar";
+    my $is_there = eval { -e $wanted || $self->make_cluster($wanted) };
+    my $why = $@;
+    flock $lock, LOCK_UN; # closing is not enough: what was forked meanwhile has it open, too
+    die $why if !$is_there;
+    return $wanted;
+}
+
+sub make_cluster {
+    my ($self, $wanted) = @_;
+    unlink glob dirname($wanted) . '/cluster-*.tar';
     my $made = (ref $self)->new->install->stop;
     my ($status, undef, $error) = run_program('', 'tar', '-C', $made->{base}, '-cf', "$wanted.part", 'data');
     die "$wanted: $error" if $status;
     $made->destroy;
     rename "$wanted.part", $wanted or die "$wanted: $!";
-    return $wanted;
+    return 1;
 }
 
 # A process that outlives a test that is killed, and then removes what is left of the cluster.

@@ -51,12 +51,14 @@ static int start_tls(struct flow *flow, struct why *why)
 }
 
 /* INV-22, INV-23: the policy of today is asked anew for each that waits. Those that it gives another key, or none, go
- * to STALE; the first of the others leads. */
+ * to STALE, and so do those that it wants on a connection of their own by now; the first of the others leads. */
 static void renew_waiters(struct flow *flow, struct list *stale)
 {
+    const struct placement *opener = flow->opener;
     list_for_each_safe (node, &flow->waiters) {
         struct placement *placement = CONTAINER_OF(node, struct placement, waiting);
-        if (flow_renew(flow->pool, placement) == REASON_NONE)
+        if (flow_renew(flow->pool, placement) == REASON_NONE &&
+            (placement == opener || placement->requirement.terms.may_reuse))
             continue;
         list_remove(node);
         list_append(stale, node);

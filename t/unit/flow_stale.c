@@ -104,6 +104,8 @@ CHANGE(isolation, row->isolation = "tenant")
 CHANGE(unusable, row->unusable = "a test says so")
 CHANGE(ages, row->max_age_s = 100, row->idle_timeout_s = 50, row->upgrade = UPGRADE_NEVER, row->name = "renamed")
 
+CHANGE(no_reuse, row->reuse = false)
+
 static void pin(struct outbound_policy *row)
 {
     static const uint8_t pins[1][DIGEST_SIZE] = { { 1 } };
@@ -242,6 +244,35 @@ static void who_waits_is_asked_on_his_own(void **state)
     change = NULL;
 }
 
+/* The row says so while both wait: the one that opened it keeps it. */
+static void who_may_share_no_more_waits_no_more(void **state)
+{
+    (void)state;
+    static const struct change own = { "a connection for each", .row = no_reuse };
+    struct bench bench;
+    bench_init(&bench, NULL);
+    change = NULL;
+    bench_policy(&bench, rows);
+    struct bench_peer *peer = mute_peer(&bench);
+    (void)bench_ask(&bench, peer, "biloxi.example", NULL, "first");
+    (void)bench_ask(&bench, peer, "biloxi.example", NULL, "second");
+    (void)bench_ask(&bench, peer, "same.example", NULL, "third");
+    until_accepted(&bench, peer, 1);
+    change = &own;
+    bench_policy(&bench, rows);
+    bench_peer_speak(peer);
+    bench_until_done(&bench, 3);
+    bench_expect(&bench, 0, DECISION_OPEN, REASON_NONE);
+    bench_expect(&bench, 1, DECISION_JOIN, REASON_NONE);
+    bench_expect(&bench, 2, DECISION_JOIN, REASON_VERDICT_STALE);
+    while (bench_heard(peer, 0).length < 10)
+        loop_turn(bench.loop, true);
+    fixture_settle(bench.loop);
+    assert_true(slice_equal(bench_heard(peer, 0), SLICE_LITERAL("firstthird")));
+    bench_fini(&bench);
+    change = NULL;
+}
+
 static void a_failure_under_the_old_policy_is_not_the_new_ones(void **state)
 {
     (void)state;
@@ -330,6 +361,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_todays_key_is_published),
         cmocka_unit_test(who_waits_is_asked_on_his_own),
+        cmocka_unit_test(who_may_share_no_more_waits_no_more),
         cmocka_unit_test(a_failure_under_the_old_policy_is_not_the_new_ones),
         cmocka_unit_test(a_request_of_yesterday_is_not_placed),
         cmocka_unit_test(a_request_without_its_question_is_refused),

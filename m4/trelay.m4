@@ -43,7 +43,7 @@ AC_DEFUN([TRELAY_SANITIZERS], [
   ])
   AC_ARG_ENABLE([coverage],
     [AS_HELP_STRING([--enable-coverage], [build for gcov])], [], [enable_coverage=no])
-  AS_IF([test "$enable_coverage" = yes], [SANITIZER_FLAGS="$SANITIZER_FLAGS --coverage"])
+  AS_IF([test "$enable_coverage" = yes], [SANITIZER_FLAGS="$SANITIZER_FLAGS --coverage -fprofile-update=atomic"])
   AC_SUBST([SANITIZER_FLAGS])
 ])
 

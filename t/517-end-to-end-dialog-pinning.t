@@ -80,14 +80,17 @@ sub call ($at = $biloxi, %options) {
 }
 
 # A request of the phone within the dialog. Options: route, call_id, from, to, flags, to_whom.
+my %asked; # "Call-ID method" => how many such requests there were, the first of the dialog aside
 sub within ($dialog, $method, %options) {
     my %whole = (%$dialog, %options);
+    my $count = ++$asked{"$whole{call_id} $method"};
+    $count++ if $method eq 'INVITE' && $whole{call_id} eq $dialog->{call_id};
     my $sent = $edge->send($method, contact($whole{at}), contact => $PHONE, flags => $options{flags},
         (map { $_ => $whole{$_} } qw(call_id from to)), cseq => ++$dialog->{cseq},
         headers => [ [ 'X-At' => address($whole{at}) ], map { [ Route => $_ ] } @{ $whole{route} } ]);
     return $sent if $method eq 'ACK';
     my $reply = $edge->final($sent);
-    return ($reply, $edge->record($reply));
+    return ($reply, $edge->record($reply, $count));
 }
 
 sub changed ($dialog, $change) {

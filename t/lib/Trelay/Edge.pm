@@ -185,11 +185,15 @@ sub ask ($self, $method, $uri, %options) {
     return $self->final($self->send($method, $uri, %options), $from);
 }
 
-# The accounting row of a message's transaction, as soon as it is there.
-sub record ($self, $message) {
+# The accounting row of a message's transaction, as soon as it is there. COUNT: it is that many-th of its call and method.
+sub record ($self, $message, $count = 1) {
     my ($id, $method) = ($message->call_id, $message->cseq =~ s/^\d+\s+//r);
-    my $query = "SELECT * FROM trelay.transaction_record WHERE call_id = '$id' AND method = '$method'";
-    return $self->daemon->process->wait_until("record of $method $id", sub { return ($self->rows($query))[-1] });
+    my $query = "SELECT * FROM trelay.transaction_record WHERE call_id = '$id' AND method = '$method'"
+        . ' ORDER BY recorded_at';
+    return $self->daemon->process->wait_until("record $count of $method $id", sub {
+        my @rows = $self->rows($query);
+        return @rows >= $count ? $rows[-1] : undef;
+    });
 }
 
 1;

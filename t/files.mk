@@ -32,11 +32,11 @@ numbered = $(filter $(foreach number,$(1),t/$(number)% $(srcdir)/t/$(number)%),$
 # model, what measures memory or rules who gets any, and tests of fixtures, of the linker and of scripts.
 RUNNING_TESTS = $(filter-out $(call numbered,160 401 431 432 640 650),$(call numbered,1 2 32 4 5 6 8))
 # What tells something about threads.
-THREADED_TESTS = $(filter-out $(call numbered,320 431 432 440 640 650),$(call numbered,32 406 42 43 45 46 47 48 49 5 6 8))
+THREADED_TESTS = $(filter-out $(call numbered,320 431 432 440 495 640 650),$(call numbered,32 406 42 43 45 46 47 48 49 5 6 8))
 # Of those what has the most of them at work on the same things: loops, sockets, connections, calls through the daemon.
-CORE_TESTS = $(call numbered,45 46 48 49 500 510 513 514 532)
-# What another build of wolfSSL could change, without the long loads.
-TLS_TESTS = $(filter-out $(call numbered,640 641 642 643 650),$(call numbered,4 5 6 81))
+CORE_TESTS = $(filter-out $(call numbered,495),$(call numbered,45 46 48 49 500 510 513 514 532))
+# What another build of wolfSSL could change, without the long loads and the models.
+TLS_TESTS = $(filter-out $(call numbered,495 640 641 642 643 650 660),$(call numbered,4 5 6 81))
 
 .PHONY: check-programs check-unit check-house check-tls check-running check-threaded \
     check-core programs-tls programs-running programs-threaded programs-core lint \

@@ -51,21 +51,26 @@ static int start_tls(struct flow *flow, struct why *why)
 }
 
 /* INV-22, INV-23: the policy of today is asked anew for each that waits. Those that it gives another key, or none, go
- * to STALE, and so do those that it wants on a connection of their own by now; the first of the others leads. */
+ * to STALE; the first of the others leads. If the leader, or who waits behind it, is to have a connection of its own by
+ * now, they do not share this one. */
 static void renew_waiters(struct flow *flow, struct list *stale)
 {
-    const struct placement *opener = flow->opener;
+    struct placement *leader = NULL;
     list_for_each_safe (node, &flow->waiters) {
         struct placement *placement = CONTAINER_OF(node, struct placement, waiting);
+        const struct requirement_terms *terms = &placement->requirement.terms;
         if (flow_renew(flow->pool, placement) == REASON_NONE &&
-            (placement == opener || placement->requirement.terms.may_reuse))
+            (leader == NULL || (terms->may_reuse && leader->requirement.terms.may_reuse))) {
+            leader = leader != NULL ? leader : placement;
             continue;
+        }
         list_remove(node);
         list_append(stale, node);
         flow->waiter_count--;
     }
-    bool has_leader = !list_is_empty(&flow->waiters);
-    flow->opener = has_leader ? CONTAINER_OF(flow->waiters.head.next, struct placement, waiting) : NULL;
+    flow->opener = leader;
+    if (leader != NULL && !leader->requirement.terms.may_reuse)
+        flow->is_exclusive = true;
 }
 
 enum reason flow_handshake_facts(const struct flow *flow, const struct requirement_key *key,

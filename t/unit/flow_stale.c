@@ -215,60 +215,82 @@ static void only_todays_key_is_published(void **state)
     change = NULL;
 }
 
+/* One request for each of DOMAINS, "first" to "third", waits for one handshake, which goes on after the policy has changed
+ * to THEN; all have their outcome. */
+static struct bench_peer *three_wait(struct bench *bench, const char *const domains[3], const struct change *then)
+{
+    static const char *const texts[] = { "first", "second", "third" };
+    bench_init(bench, NULL);
+    change = NULL;
+    bench_policy(bench, rows);
+    struct bench_peer *peer = mute_peer(bench);
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        (void)bench_ask(bench, peer, domains[i], NULL, texts[i]);
+    until_accepted(bench, peer, 1);
+    change = then;
+    bench_policy(bench, rows);
+    bench_peer_speak(peer);
+    bench_until_done(bench, ARRAY_SIZE(texts));
+    return peer;
+}
+
+static void expect_first_heard(const struct bench *bench, const struct bench_peer *peer, const char *text)
+{
+    while (bench_heard(peer, 0).length < strlen(text))
+        loop_turn(bench->loop, true);
+    fixture_settle(bench->loop);
+    assert_true(slice_equal(bench_heard(peer, 0), slice_of_string(text)));
+}
+
 static void who_waits_is_asked_on_his_own(void **state)
 {
     (void)state;
     static const struct change away = { "no row but that of the suffix", .is_gone = true };
+    static const char *const domains[] = { "biloxi.example", "same.example", "biloxi.example" };
     struct bench bench;
-    bench_init(&bench, NULL);
-    change = NULL;
-    bench_policy(&bench, rows);
-    struct bench_peer *peer = mute_peer(&bench);
-    (void)bench_ask(&bench, peer, "biloxi.example", NULL, "first");
-    (void)bench_ask(&bench, peer, "same.example", NULL, "second");
-    (void)bench_ask(&bench, peer, "biloxi.example", NULL, "third");
-    until_accepted(&bench, peer, 1);
-    change = &away;
-    bench_policy(&bench, rows);
-    bench_peer_speak(peer);
-    bench_until_done(&bench, 3);
+    struct bench_peer *peer = three_wait(&bench, domains, &away);
     bench_expect(&bench, 0, DECISION_JOIN, REASON_NONE);
     bench_expect(&bench, 1, DECISION_OPEN, REASON_VERDICT_STALE);
     bench_expect(&bench, 2, DECISION_JOIN, REASON_VERDICT_STALE);
-    while (bench_heard(peer, 0).length < 6)
-        loop_turn(bench.loop, true);
-    fixture_settle(bench.loop);
-    assert_true(slice_equal(bench_heard(peer, 0), SLICE_LITERAL("second")));
+    expect_first_heard(&bench, peer, "second");
     assert_int_equal(peer->accepted, 1);
     bench_fini(&bench);
     change = NULL;
 }
 
-/* The row says so while both wait: the one that opened it keeps it. */
+static const struct change own = { "a connection for each", .row = no_reuse };
+
+/* The row says so while all wait: the one that opened it has it for itself. */
+static void who_may_share_no_more_is_alone(void **state)
+{
+    (void)state;
+    static const char *const domains[] = { "biloxi.example", "biloxi.example", "same.example" };
+    struct bench bench;
+    struct bench_peer *peer = three_wait(&bench, domains, &own);
+    bench_expect(&bench, 0, DECISION_OPEN, REASON_NONE);
+    bench_expect(&bench, 1, DECISION_JOIN, REASON_VERDICT_STALE);
+    bench_expect(&bench, 2, DECISION_JOIN, REASON_VERDICT_STALE);
+    expect_first_heard(&bench, peer, "first");
+    (void)bench_ask(&bench, peer, "same.example", NULL, "fourth");
+    bench_until_done(&bench, 4);
+    bench_expect(&bench, 3, DECISION_OPEN, REASON_NONE);
+    assert_false(bench_is_same(&bench, 0, 3));
+    bench_fini(&bench);
+    change = NULL;
+}
+
 static void who_may_share_no_more_waits_no_more(void **state)
 {
     (void)state;
-    static const struct change own = { "a connection for each", .row = no_reuse };
+    static const char *const domains[] = { "same.example", "biloxi.example", "same.example" };
     struct bench bench;
-    bench_init(&bench, NULL);
-    change = NULL;
-    bench_policy(&bench, rows);
-    struct bench_peer *peer = mute_peer(&bench);
-    (void)bench_ask(&bench, peer, "biloxi.example", NULL, "first");
-    (void)bench_ask(&bench, peer, "biloxi.example", NULL, "second");
-    (void)bench_ask(&bench, peer, "same.example", NULL, "third");
-    until_accepted(&bench, peer, 1);
-    change = &own;
-    bench_policy(&bench, rows);
-    bench_peer_speak(peer);
-    bench_until_done(&bench, 3);
+    struct bench_peer *peer = three_wait(&bench, domains, &own);
     bench_expect(&bench, 0, DECISION_OPEN, REASON_NONE);
     bench_expect(&bench, 1, DECISION_JOIN, REASON_NONE);
     bench_expect(&bench, 2, DECISION_JOIN, REASON_VERDICT_STALE);
-    while (bench_heard(peer, 0).length < 10)
-        loop_turn(bench.loop, true);
-    fixture_settle(bench.loop);
-    assert_true(slice_equal(bench_heard(peer, 0), SLICE_LITERAL("firstthird")));
+    expect_first_heard(&bench, peer, "firstthird");
+    (void)bench_ask(&bench, peer, "same.example", NULL, "fourth");
+    bench_expect(&bench, 3, DECISION_REUSE, REASON_NONE);
     bench_fini(&bench);
     change = NULL;
 }
@@ -361,6 +383,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_todays_key_is_published),
         cmocka_unit_test(who_waits_is_asked_on_his_own),
+        cmocka_unit_test(who_may_share_no_more_is_alone),
         cmocka_unit_test(who_may_share_no_more_waits_no_more),
         cmocka_unit_test(a_failure_under_the_old_policy_is_not_the_new_ones),
         cmocka_unit_test(a_request_of_yesterday_is_not_placed),

@@ -210,7 +210,7 @@ sub judge_answer ($transport, $id, $status) {
     my $sent = Trelay::SIP::parse($invite);
     my @replies;
     while (my $reply = $way->receive) {
-        next if $reply->call_id ne $sent->call_id || $reply->status == 100;
+        next if ($reply->call_id // '') ne $sent->call_id || $reply->status == 100;
         push @replies, $reply;
         last if $reply->status >= 200;
     }

@@ -215,8 +215,8 @@ static void only_todays_key_is_published(void **state)
     change = NULL;
 }
 
-/* One request for each of DOMAINS, "first" to "third", waits for one handshake, which goes on after the policy has changed
- * to THEN; all have their outcome. */
+/* One request for each of DOMAINS, "first" to "third", waits for one handshake, which goes on when the policy has
+ * changed to THEN; all have their outcome. */
 static struct bench_peer *three_wait(struct bench *bench, const char *const domains[3], const struct change *then)
 {
     static const char *const texts[] = { "first", "second", "third" };

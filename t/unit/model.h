@@ -189,6 +189,7 @@ struct model_worker {
 /* What a calm run came to, for one request. */
 struct model_observation {
     bool is_known, is_sent;
+    bool was_full; /* all that unverified connections share was in use when it ended */
     struct model_class class;
     uint8_t shown;
 };

@@ -510,6 +510,7 @@ void model_observe(const struct model_request *request)
     memset(observation, 0, sizeof(*observation));
     observation->is_known = true;
     observation->is_sent = request->attempt > 0 && request->reason == REASON_NONE;
+    observation->was_full = atomic_load(&model()->descriptors.used) >= model()->descriptors.max;
     if (!observation->is_sent)
         return;
     observation->class = link->class;
@@ -527,8 +528,8 @@ void oracle_probe(const struct model_request *request, const struct model_observ
         .shown = peer->shows[class->sni >= 0 ? class->sni : MODEL_DOMAINS], .shown_credential = class->credential };
     const struct model_certificate *certificate = &model()->certificates[shown.shown];
     bool is_good = want.is_allowed && peer->is_up;
-    /* What all unverified connections share may be in the hands of others. */
-    if (class->level < LEVEL_CHAIN && atomic_load(&model()->descriptors.used) >= model()->descriptors.max)
+    /* What all unverified connections share may have been in the hands of others, which it had to wait for in vain. */
+    if (class->level < LEVEL_CHAIN && seen->was_full)
         is_good = false;
     if (is_good && shown.is_tls)
         is_good = peer->manner == MANNER_GOOD && meets_floor(&shown, class) &&

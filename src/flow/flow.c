@@ -165,11 +165,17 @@ static void give_back_waiters(struct flow *flow, enum reason reason, const struc
     }
 }
 
+/* Anybody can connect, and be refused, as often as he likes. */
+static const struct log_scope *scope_of(const struct flow *flow)
+{
+    return flow->class == FLOW_ACCEPTED ? &flow->pool->strangers : &flow->pool->scope;
+}
+
 static void log_end(struct flow *flow, enum reason reason, const struct why *why)
 {
     char id[CONNECTION_ID_SIZE];
     bool was_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
-    log_event(&flow->pool->scope, was_ready ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+    log_event(scope_of(flow), was_ready ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
         was_ready ? LOG_EVENT_CONNECTION_CLOSED : LOG_EVENT_CONNECTION_FAILED,
         LOG_STRING("connection", connection_id_print(flow->handle, id)), LOG_ENDPOINT("peer", &flow->peer),
         LOG_STRING("reason", reason_word(reason)), LOG_STRING("detail", why != NULL ? why->text : NULL));
@@ -221,7 +227,7 @@ static void log_ready(struct flow *flow)
 {
     char id[CONNECTION_ID_SIZE];
     const struct connection_facts *facts = flow->facts;
-    log_event(&flow->pool->scope, LOG_LEVEL_INFO, LOG_EVENT_CONNECTION_OPENED,
+    log_event(scope_of(flow), LOG_LEVEL_INFO, LOG_EVENT_CONNECTION_OPENED,
         LOG_STRING("connection", connection_id_print(flow->handle, id)),
         LOG_STRING("role", flow->is_accepted ? "accepted" : "opened"), LOG_ENDPOINT("peer", &flow->peer),
         LOG_STRING("transport", transport_name(facts->transport)),

@@ -26,6 +26,7 @@ int flow_pool_new(const struct flow_pool_settings *settings, struct loop *loop, 
     pool->settings = *settings;
     pool->loop = loop;
     log_scope_init_child(&pool->scope, scope, NULL, NULL);
+    log_limiter_init(&pool->limiter, &pool->strangers, &pool->scope);
     pool->streams = (struct stream_environment){ .loop = loop, .scratch = scratch, .high_water = HIGH_WATER,
         .low_water = HIGH_WATER / 4, .queue_limit = QUEUE_LIMIT, .stall_timeout_ms = STALL_MS };
     pool->contexts = contexts;
@@ -78,6 +79,7 @@ void flow_pool_free(struct flow_pool *pool)
     while (!list_is_empty(&pool->all))
         flow_end(CONTAINER_OF(pool->all.head.next, struct flow, all), REASON_SHUTDOWN, NULL);
     free_dead(pool);
+    log_limiter_tell(&pool->limiter, &pool->scope);
     loop_timer_stop(pool->loop, &pool->timer);
     loop_deferred_cancel(&pool->flush);
     loop_deferred_cancel(&pool->retire);
@@ -540,6 +542,7 @@ static void on_tick(void *arg)
 {
     struct flow_pool *pool = arg;
     int64_t now_ms = pool_now_ms(pool), now_s = loop_wall_s(pool->loop);
+    log_limiter_turn(&pool->limiter, &pool->scope, loop_now_ms(pool->loop));
     check_pending(pool, now_ms);
     flow_review_tick(pool);
     backoff_expire(&pool->failed_keys, now_ms);

@@ -8,6 +8,7 @@
 #include "flow/backoff.h"
 #include "flow/flow_pool.h"
 #include "flow/keepalive.h"
+#include "log/log_limiter.h"
 #include "net/stream.h"
 #include "pkix/certificate.h"
 #include "sip/framing.h"
@@ -75,6 +76,8 @@ struct flow_pool {
     struct loop *loop;
     struct stream_environment streams;
     struct log_scope scope;
+    struct log_scope strangers;     /* for connections of whom nothing is proven */
+    struct log_limiter limiter;     /* of strangers */
     struct tls_context_cache *contexts;
     const struct flow_pool_ops *ops;
     void *arg;

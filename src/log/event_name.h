@@ -12,6 +12,7 @@
     X(LOG_EVENT_STARTED, "started", "the process is ready to serve")                                               \
     X(LOG_EVENT_STOPPED, "stopped", "the process ends")                                                            \
     X(LOG_EVENT_LOG_DROPPED, "log-dropped", "lines were lost because the log's reader was too slow")               \
+    X(LOG_EVENT_LOG_LIMITED, "log-limited", "what anybody can cause came too often: the lines that were left out") \
     X(LOG_EVENT_LISTENER_OPENED, "listener-opened", "a socket accepts connections or datagrams")                   \
     X(LOG_EVENT_ACCEPT_FAILED, "accept-failed", "connections are refused for want of descriptors or memory")       \
     /* policy */                                                                                                   \

@@ -3,6 +3,7 @@
 #include "log/log.h"
 
 #include "base/error.h"
+#include "log/log_limiter.h"
 #include "log/log_line.h"
 #include "log/log_sink.h"
 
@@ -198,6 +199,8 @@ void log_write(const struct log_scope *scope, enum log_level level, enum log_eve
     const struct log_field *fields, size_t count)
 {
     if (scope->logger == NULL || level == LOG_LEVEL_UNSET || (unsigned)level >= LOG_LEVEL_COUNT)
+        return;
+    if (scope->limiter != NULL && !log_limiter_admits(scope->limiter, event))
         return;
     struct log_line line;
     start_line(scope->logger, level, event, &line);

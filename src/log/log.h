@@ -115,6 +115,8 @@ void log_line_add(struct log_line *line, struct log_field field);
 /* Adds the fields that stand in every line of a scope; called only when a line is really written. */
 typedef void log_describe_fn(const void *owner, struct log_line *line);
 
+struct log_limiter;
+
 /* Who speaks: a process, a connection, a transaction. Lines carry the fields of all parents, outermost first.
  * Embedded in its owner; costs nothing until a line is written. Owner and parent outlive it. */
 struct log_scope {
@@ -123,6 +125,7 @@ struct log_scope {
     log_describe_fn *describe; /* NULL: no fields of its own */
     const void *owner;
     enum log_level level; /* talks up to this level even when the logger does not: debug for one peer */
+    struct log_limiter *limiter; /* of what strangers can make us say, log/log_limiter.h; NULL: no limit */
 };
 
 /* A scope that says nothing, for tests. */

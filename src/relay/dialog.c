@@ -12,7 +12,7 @@ static void refuse(struct exchange *exchange, enum dialog_pin_result result)
 {
     struct worker *worker = exchange->worker;
     atomic_fetch_add_explicit(&worker->counts.pins_refused, 1, memory_order_relaxed);
-    log_event(&worker->scope, LOG_LEVEL_WARN, LOG_EVENT_PIN_REFUSED,
+    log_event(&worker->strangers, LOG_LEVEL_WARN, LOG_EVENT_PIN_REFUSED,
         LOG_SLICE("method", sip_message_method_text(exchange->request)),
         LOG_SLICE("call-id", sip_message_call_id(exchange->request)),
         LOG_ENDPOINT("source", &exchange->upstream.source),

@@ -109,6 +109,14 @@ static void fill_target(struct account_record *record, const struct relay_step *
     record->out_facts = step->facts;
 }
 
+/* Who is not accepted can make us refuse as often as he likes. */
+static const struct log_scope *scope_of(const struct exchange *exchange)
+{
+    const struct peer_rule *peer = exchange->peer;
+    bool is_accepted = peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT;
+    return is_accepted ? &exchange->worker->scope : &exchange->worker->strangers;
+}
+
 static void log_done(const struct exchange *exchange, const struct relay_step *step, unsigned status,
     enum reason reason, const char *detail)
 {
@@ -119,7 +127,7 @@ static void log_done(const struct exchange *exchange, const struct relay_step *s
     if (step != NULL && step->facts != NULL)
         (void)connection_id_print(step->facts->handle, id);
     const struct outbound_policy *row = step != NULL ? row_of(step) : NULL;
-    log_event(&exchange->worker->scope, LOG_LEVEL_INFO,
+    log_event(scope_of(exchange), LOG_LEVEL_INFO,
         reason == REASON_NONE ? LOG_EVENT_TRANSACTION_DONE : LOG_EVENT_TRANSACTION_REFUSED,
         LOG_SLICE("method", sip_message_method_text(exchange->request)),
         LOG_SLICE("call-id", sip_message_call_id(exchange->request)), LOG_UNSIGNED("status", status),

@@ -145,7 +145,8 @@ static void trace(void *arg, enum machine machine, struct transaction_handle han
     enum transaction_event event, enum transaction_state next)
 {
     struct worker *worker = arg;
-    log_event(&worker->scope, next == STATE_NONE ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
+    const struct log_scope *scope = next == STATE_NONE ? &worker->strangers : &worker->scope;
+    log_event(scope, next == STATE_NONE ? LOG_LEVEL_WARN : LOG_LEVEL_DEBUG,
         next == STATE_NONE ? LOG_EVENT_ILLEGAL_EVENT : LOG_EVENT_TRANSACTION_STEP,
         LOG_STRING("machine", machine_name(machine)), LOG_UNSIGNED("transaction", handle.generation),
         LOG_STRING("state", transaction_state_name(state)), LOG_STRING("on", transaction_event_name(event)),

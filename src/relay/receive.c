@@ -204,7 +204,7 @@ void worker_receive_defect(struct worker *worker, const struct upstream *upstrea
         sip_message_unref(message);
     }
     atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
-    log_event(&worker->scope, LOG_LEVEL_INFO, LOG_EVENT_MESSAGE_DROPPED, LOG_ENDPOINT("source", &upstream->source),
+    log_event(&worker->strangers, LOG_LEVEL_INFO, LOG_EVENT_MESSAGE_DROPPED, LOG_ENDPOINT("source", &upstream->source),
         LOG_STRING("reason", defect->text));
 }
 

@@ -118,6 +118,6 @@ void transmit_undeliverable(struct worker *worker, const char *what, struct slic
     const struct endpoint *target)
 {
     atomic_fetch_add_explicit(&worker->counts.dropped, 1, memory_order_relaxed);
-    log_event(&worker->scope, LOG_LEVEL_INFO, LOG_EVENT_MESSAGE_UNDELIVERABLE, LOG_STRING("what", what),
+    log_event(&worker->strangers, LOG_LEVEL_INFO, LOG_EVENT_MESSAGE_UNDELIVERABLE, LOG_STRING("what", what),
         LOG_SLICE("call-id", call_id), LOG_ENDPOINT("target", target));
 }

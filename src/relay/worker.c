@@ -74,7 +74,7 @@ static const struct flow_pool_ops pool_ops = { .message = on_message, .defect = 
 static void on_udp_failed(void *arg, const struct endpoint *destination, int os_error)
 {
     struct udp_port *port = arg;
-    log_event(&port->worker->scope, LOG_LEVEL_INFO, LOG_EVENT_MESSAGE_DROPPED, LOG_ENDPOINT("target", destination),
+    log_event(&port->worker->strangers, LOG_LEVEL_INFO, LOG_EVENT_MESSAGE_DROPPED, LOG_ENDPOINT("target", destination),
         LOG_ERRNO("reason", os_error));
 }
 
@@ -95,6 +95,7 @@ static void after_wait(void *arg)
 {
     struct worker *worker = arg;
     transaction_layer_advance(worker->layer, loop_now_ms(worker->loop));
+    log_limiter_turn(&worker->limiter, &worker->scope, loop_now_ms(worker->loop));
 }
 
 /* A connection weighs as much as so many answered transactions. */
@@ -176,6 +177,7 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index, stru
     worker->limits = SIP_LIMITS_DEFAULT;
     worker->limits.message_bytes = relay->settings->max_message_bytes;
     log_scope_init_child(&worker->scope, &relay->scope, NULL, NULL);
+    log_limiter_init(&worker->limiter, &worker->strangers, &worker->scope);
     list_init(&worker->stateless);
     if (init_silent(worker) != 0)
         return why_fail(why, ERROR_MEMORY, "no memory for a worker");
@@ -317,6 +319,7 @@ void worker_fini(struct worker *worker)
     buffer_free(&worker->text);
     buffer_free(&worker->message);
     slab_fini(&worker->memory);
+    log_limiter_tell(&worker->limiter, &worker->scope);
     free(worker->udps);
     free(worker->accepts);
 }

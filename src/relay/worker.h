@@ -7,6 +7,7 @@
 #include "base/slab.h"
 #include "flow/backoff.h"
 #include "flow/flow_pool.h"
+#include "log/log_limiter.h"
 #include "loop/thread.h"
 #include "net/listener.h"
 #include "net/locate.h"
@@ -51,6 +52,8 @@ struct worker {
     struct net_scratch *scratch;
     struct slab memory;          /* of what belongs to one transaction */
     struct log_scope scope;
+    struct log_scope strangers;  /* for what who is not accepted, or means no good, can make us say */
+    struct log_limiter limiter;  /* of strangers */
     struct udp_port *udps; /* one for each listener of settings; udp NULL where it is a stream */
     struct accept_port *accepts; /* of worker 0, which accepts for all */
     struct flow_pool *pool;

@@ -9,6 +9,11 @@ t_451_log_sink_never_waits_t_SOURCES = t/unit/log_sink.c
 t_451_log_sink_never_waits_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_451_log_sink_never_waits_t_LDADD = $(EDGE_TEST_LIBS)
 
+check_PROGRAMS += t/455-log-limits-what-strangers-can-cause.t
+t_455_log_limits_what_strangers_can_cause_t_SOURCES = t/unit/log_limiter.c
+t_455_log_limits_what_strangers_can_cause_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_455_log_limits_what_strangers_can_cause_t_LDADD = $(EDGE_TEST_LIBS)
+
 check_PROGRAMS += t/452-loop-timers-fire-in-time.t
 t_452_loop_timers_fire_in_time_t_SOURCES = t/unit/loop_wheel.c
 t_452_loop_timers_fire_in_time_t_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -25,11 +25,11 @@ $edge->apply($edge->trust_sql('fed', $ca) . $edge->certificate_sql('atlanta', $l
 
 my $count = 0;
 # A domain of its own at that address, which has to be proven biloxi.example: the URI.
-sub partner ($hand) {
+sub partner ($hand, $reuse = 'true') {
     my $domain = 'p' . ++$count . '.example';
     my $address = $hand->host . ':' . $hand->port;
-    $edge->apply('INSERT INTO trelay.outbound_policy (name, domain, expected_domain, level, trust_set, next_hop) VALUES'
-            . " ('$domain', '$domain', 'biloxi.example', 'domain', 'fed', '{$address}')");
+    $edge->apply('INSERT INTO trelay.outbound_policy (name, domain, expected_domain, level, trust_set, next_hop, reuse)'
+            . " VALUES ('$domain', '$domain', 'biloxi.example', 'domain', 'fed', '{$address}', $reuse)");
     return "sip:bob\@$domain";
 }
 sub listener ($host, $leaf = $leaf{biloxi}, $port = undef) {
@@ -106,6 +106,40 @@ subtest 'the caller is gone' => sub {
     connection_ended(3);
 };
 
+# A failure of our own finds its connection gone. It waits for who asks again, and its ACK is nobody else's, by whichever
+# connection it comes (RFC 3261 17.2.3): what is no ACK of a transaction would be forwarded.
+subtest 'the caller of a failure of ours is gone' => sub {
+    my $hand   = listener(own_address(2));
+    my $uri    = partner($hand);
+    my $caller = caller_of();
+    my $text   = request('INVITE', $uri, via => $caller->via, contact => '<sip:alice@caller.example>');
+    my $sent   = Trelay::SIP::parse($text);
+    $caller->send($text);
+    my $far = $hand->accept_plain;
+    $caller->close;
+    connection_ended();
+    $far->close; # in the middle of the handshake
+    ok(undeliverable('response', $sent), 'A12: the failure goes nowhere');
+    my $back = caller_of();
+    $back->send($text);
+    my $failure = answer_on($back, 200);
+    is($failure->status, 500, 'D14: who asks again gets it');
+    $back->close;
+    connection_ended();
+    my $other = listener(own_address(2));
+    my ($domain) = $uri =~ /\@(.*)/;
+    $edge->apply("UPDATE trelay.outbound_policy SET next_hop = '{" . $other->host . ':' . $other->port
+            . "}' WHERE name = '$domain'");
+    my $third = caller_of();
+    $third->send(request('ACK', $uri, via => $sent->header('Via'), from => $sent->header('From'),
+        to => $failure->header('To'), call_id => $sent->call_id));
+    $third->send(request('OPTIONS', $uri, via => $third->via));
+    my $next = $other->accept;
+    is($next->receive->method, 'OPTIONS', 'D12: its ACK is absorbed, though it comes on a third connection');
+    $_->close for $third, $next;
+    connection_ended(2);
+};
+
 # Destinations of both workers.
 subtest 'the next hop is gone' => sub {
     for my $host (map { "127.0.0.$_" } 1 .. 4) {
@@ -139,6 +173,41 @@ subtest 'the next hop is gone' => sub {
         $_->close for $caller, $new;
         connection_ended(2);
     }
+};
+
+# A connection of one request alone ends when that is over; one that a CANCEL has opened is there for its INVITE.
+subtest 'what a CANCEL has opened waits for the answer' => sub {
+    my $hand   = listener(own_address(2));
+    my $uri    = partner($hand, 'false');
+    my $caller = caller_of();
+    my $via    = $caller->via;
+    my %call   = (via => $via, call_id => 'patience@test', from => '<sip:a@caller.example>;tag=1');
+    $caller->send(request('INVITE', $uri, %call, contact => '<sip:alice@caller.example>'));
+    my $far  = $hand->accept;
+    my $seen = $far->receive;
+    $far->send(response($seen, 180, 'Ringing', to_tag => 'x'));
+    is(answer_on($caller, 180)->status, 180, 'it rings');
+    $far->close;
+    connection_ended();
+    $caller->send(request('CANCEL', $uri, %call));
+    my $new    = $hand->accept;
+    my $cancel = $new->receive;
+    is($cancel->method, 'CANCEL', 'C18: CANCEL comes on a new connection');
+    # The pool has looked at all of its connections when it has ended one that carries nobody.
+    $caller->send(request('OPTIONS', $uri, via => $caller->via));
+    my $idle = $hand->accept;
+    $idle->send(response($idle->receive, 200));
+    ok($idle->wait_for_close(30), 'a connection on which all is answered ends');
+    $new->send(response($cancel, 200, 'OK', to_tag => 'x'));
+    $new->send(response($seen, 487, 'Gone', to_tag => 'x'));
+    my $ack = $new->receive;
+    is($ack && $ack->method, 'ACK', 'C18: that of the CANCEL does not, before the INVITE is answered');
+    my $final = answer_on($caller, 200);
+    $final = answer_on($caller, 200) while $final->cseq !~ /INVITE/;
+    is($final->status, 487, 'C18: and the answer goes back');
+    ok($new->wait_for_close(30), 'C18: then it ends as well');
+    $caller->close;
+    connection_ended(3);
 };
 
 subtest 'somebody else is in its place' => sub {

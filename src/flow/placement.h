@@ -45,6 +45,7 @@ struct placement {
     bool is_home;            /* which owns the destination as well */
     struct transaction_handle client; /* the maker's, who calls connection_facts_end() when it is over, if the message
                                          is with the connection; generation 0: nobody waits for an answer */
+    bool is_again;           /* the CANCEL or ACK of CLIENT's request, whose connection was lost */
     void *stateless;         /* the maker's own, where none does */
     atomic_uint stage;       /* enum placement_stage */
 

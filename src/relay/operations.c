@@ -120,13 +120,8 @@ static void server_closed(void *arg, void *user)
 
 static void client_closed(void *arg, void *user)
 {
-    struct worker *worker = arg;
-    struct hop *hop = user;
-    hop_table_remove(hop);
-    if (hop->facts != NULL)
-        connection_facts_end(hop->facts);
-    connection_facts_unref(hop->facts);
-    slab_give(&worker->memory, hop, sizeof(*hop));
+    (void)arg;
+    hop_free(user);
 }
 
 static void branch_closed(void *arg, void *user)

@@ -337,21 +337,27 @@ static void note_policy(struct relay_step *step, struct policy_snapshot *snapsho
     policy_snapshot_unref(old);
 }
 
-/* From now on the end of that connection is the end of this try, and connections of its key may answer: one that has
- * no digest of it is one of accepted ones, or found no memory, and answers nothing. */
-static void hop_is_on(struct worker *worker, struct hop *hop, struct connection_facts *facts)
+/* A CANCEL or ACK whose connection was lost. Where it went the answers come, too: there its request is under way from
+ * now on, and the connection is busy until that is over. */
+static void placed_again(struct worker *worker, struct placement *placement)
 {
-    uint8_t origin[RESPONSE_ORIGIN_SIZE];
-    if (facts->has_key_digest)
-        client_transaction_set_origin(worker->layer, hop->client,
-            response_origin(hop->transport, facts, &hop->target, origin));
-    hop->facts = connection_facts_ref(facts);
-    hop->handle = facts->handle;
-    hop_table_insert(&worker->hops, hop);
+    struct client_transaction *client = client_transaction_find(worker->layer, placement->client);
+    struct hop *hop = client != NULL ? client_transaction_user(client) : NULL;
+    if (placement->reason != REASON_NONE)
+        transmit_undeliverable(worker, "CANCEL or ACK", SLICE_ABSENT, &placement->requirement.key.destination);
+    else if (hop != NULL)
+        hop_is_on(hop, placement->facts);
+    else
+        connection_facts_end(placement->facts); /* it is over meanwhile */
+    placement_free(placement);
 }
 
 void t_relay_placed(struct worker *worker, struct placement *placement)
 {
+    if (placement->is_again) {
+        placed_again(worker, placement);
+        return;
+    }
     struct client_transaction *client = client_transaction_find(worker->layer, placement->client);
     struct hop *hop = client != NULL ? client_transaction_user(client) : NULL;
     struct relay_step *step = step_of(worker, placement->client);
@@ -359,7 +365,7 @@ void t_relay_placed(struct worker *worker, struct placement *placement)
     if (hop != NULL)
         hop->placement = NULL;
     if (is_on && hop != NULL)
-        hop_is_on(worker, hop, placement->facts);
+        hop_is_on(hop, placement->facts);
     else if (is_on)
         connection_facts_end(placement->facts); /* given up on the way */
     if (step != NULL)
@@ -369,8 +375,6 @@ void t_relay_placed(struct worker *worker, struct placement *placement)
         note_policy(renewed, placement->snapshot);
     enum reason reason = placement->reason;
     struct transaction_handle handle = placement->client;
-    if (reason != REASON_NONE && stateless == NULL && handle.generation == 0)
-        transmit_undeliverable(worker, "CANCEL or ACK", SLICE_ABSENT, &placement->requirement.key.destination);
     placement_free(placement);
     if (stateless != NULL && (reason == REASON_NONE || !t_relay_next_address(stateless, reason)))
         relay_step_free(stateless);
@@ -447,21 +451,6 @@ static int compose(struct relay_step *step, const struct requirement *requiremen
         .in_names_tls = exchange->peer != NULL && exchange->peer->transport_tls_param,
         .max_breadth = max_breadth, .pin = dialog_make_pin(step, requirement, pin) };
     return outgoing_compose(&outgoing, &worker->text, out);
-}
-
-static struct hop *hop_new(struct relay_step *step)
-{
-    struct worker *worker = step->exchange->worker;
-    struct hop *hop = slab_take_zeroed(&worker->memory, sizeof(*hop));
-    if (hop == NULL)
-        return NULL;
-    hop->worker = worker;
-    hop->branch = step->branch;
-    hop->transport = step->target.transport;
-    hop->target = step->target.endpoint;
-    struct udp_port *port = hop->transport == TRANSPORT_UDP ? transmit_udp(worker, &hop->target) : NULL;
-    hop->udp = port != NULL ? port->udp : NULL;
-    return hop;
 }
 
 /* One client transaction to the address chosen. False: STEP's branch cannot start one for REASON. */
@@ -564,6 +553,8 @@ bool t_relay_send_again(struct relay_step *step, const struct hop *hop, struct s
     struct placement *placement = make_placement(step, &requirement, &key);
     if (placement == NULL)
         return false;
+    placement->client = hop->client;
+    placement->is_again = true;
     buffer_append_slice(&placement->message, bytes);
     if (placement->message.has_failed) {
         placement_free(placement);

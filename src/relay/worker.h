@@ -173,6 +173,14 @@ struct hop {
     struct placement *placement;       /* under way; it comes back by placement->done() */
 };
 
+/* hop.c */
+struct hop *hop_new(const struct relay_step *step); /* NULL when there is no memory */
+/* It is under way on that connection, whose count of requests has it, and on no other any more. From now on the end of
+ * that connection is the end of this try, and connections of its key may answer: one that has no digest of it is one of
+ * accepted ones, or found no memory, and answers nothing. */
+void hop_is_on(struct hop *hop, struct connection_facts *facts);
+void hop_free(struct hop *hop);
+
 /* exchange.c */
 struct exchange *exchange_new(struct worker *worker, const struct upstream *upstream, struct sip_message *request);
 struct exchange *exchange_ref(struct exchange *exchange);

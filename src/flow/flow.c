@@ -120,11 +120,14 @@ static uint64_t any_number(const struct flow *flow, int64_t now_ms)
     return hash_bytes(parts, sizeof(parts), flow->pool->settings.hash_seed);
 }
 
-void flow_keep_alive(struct flow *flow, const struct requirement *requirement)
+void flow_keep_alive(struct flow *flow, const struct requirement_terms *terms)
 {
     int64_t now_ms = pool_now_ms(flow->pool);
-    flow->framing.expects_pong = false;
-    keepalive_start(&flow->keepalive, requirement->terms.keepalive_s, now_ms, any_number(flow, now_ms));
+    uint64_t generation = policy_snapshot_generation(flow->pool->snapshot);
+    if (flow->keepalive.interval_s == terms->keepalive_s && flow->keepalive.generation == generation)
+        return; /* nearly always */
+    keepalive_ask(&flow->keepalive, terms->keepalive_s, generation, now_ms, any_number(flow, now_ms));
+    flow->framing.expects_pong = flow->keepalive.pong_by_ms != 0;
 }
 
 bool flow_is_kept_alive(struct flow *flow, int64_t now_ms, uint32_t tick_ms)

@@ -124,7 +124,7 @@ static void publish_for_leader(struct flow *flow)
         return;
     }
     flow->idle_timeout_s = flow->opener->requirement.terms.idle_timeout_s;
-    flow_keep_alive(flow, &flow->opener->requirement);
+    flow_keep_alive(flow, &flow->opener->requirement.terms);
     if (flow_make_facts(flow, &why) != 0) {
         flow_end(flow, REASON_NO_MEMORY, &why);
         return;

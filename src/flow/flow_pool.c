@@ -316,8 +316,7 @@ void flow_place_on(struct flow *flow, struct placement *placement, enum decision
     }
     flow->requests++;
     flow_note_terms(flow, &placement->requirement.terms);
-    if (flow->keepalive.interval_s != placement->requirement.terms.keepalive_s)
-        flow_keep_alive(flow, &placement->requirement); /* the row says something else now */
+    flow_keep_alive(flow, &placement->requirement.terms);
     if (placement->client.generation != 0)
         connection_facts_begin(flow->facts); /* until its transaction is over */
     placement->facts = connection_facts_ref(flow->facts);
@@ -510,32 +509,26 @@ static bool is_usable(const struct flow *flow)
     return flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
 }
 
-static void check_kept_alive(struct flow_pool *pool, int64_t now_ms)
-{
-    struct list doomed;
-    struct list_node *dead;
-    struct why why = WHY_NONE;
-    list_init(&doomed);
-    list_for_each (node, &pool->all) {
-        struct flow *flow = CONTAINER_OF(node, struct flow, all);
-        if (is_usable(flow) && !flow_is_kept_alive(flow, now_ms, SWEEP_MS))
-            list_append(&doomed, &flow->pending);
-    }
-    (void)why_fail(&why, ERROR_CLOSED, "a keep-alive was not answered");
-    while ((dead = list_take_first(&doomed)) != NULL)
-        flow_end(CONTAINER_OF(dead, struct flow, pending), REASON_CONNECTION_LOST, &why);
-}
-
 static void check_ready(struct flow_pool *pool, int64_t now_ms, int64_t now_s)
 {
-    struct list doomed;
-    list_init(&doomed);
+    struct list over, silent;
+    struct list_node *dead;
+    struct why why = WHY_NONE;
+    list_init(&over);
+    list_init(&silent);
     list_for_each (node, &pool->all) {
         struct flow *flow = CONTAINER_OF(node, struct flow, all);
-        if (is_usable(flow) && is_over(flow, now_ms, now_s))
-            list_append(&doomed, &flow->pending);
+        if (!is_usable(flow))
+            continue;
+        if (is_over(flow, now_ms, now_s))
+            list_append(&over, &flow->pending);
+        else if (!flow_is_kept_alive(flow, now_ms, SWEEP_MS))
+            list_append(&silent, &flow->pending);
     }
-    end_all(&doomed, REASON_NONE);
+    end_all(&over, REASON_NONE);
+    (void)why_fail(&why, ERROR_CLOSED, "a keep-alive was not answered");
+    while ((dead = list_take_first(&silent)) != NULL)
+        flow_end(CONTAINER_OF(dead, struct flow, pending), REASON_CONNECTION_LOST, &why);
 }
 
 static void on_tick(void *arg)
@@ -551,7 +544,6 @@ static void on_tick(void *arg)
         return;
     pool->swept_at = now_s;
     check_ready(pool, now_ms, now_s);
-    check_kept_alive(pool, now_ms);
 }
 
 static void on_turn_end(void *arg)

@@ -127,8 +127,8 @@ void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error);
 /* Requests are under way on it, in either direction. */
 bool flow_is_busy(const struct flow *flow);
 
-/* Ready, or under new terms: pings as they say (RFC 5626). */
-void flow_keep_alive(struct flow *flow, const struct requirement *requirement);
+/* A request under these terms is on it: pings as they say (RFC 5626). */
+void flow_keep_alive(struct flow *flow, const struct requirement_terms *terms);
 /* At each tick of a ready connection; false: its peer is gone. */
 bool flow_is_kept_alive(struct flow *flow, int64_t now_ms, uint32_t tick_ms) MUST_CHECK;
 

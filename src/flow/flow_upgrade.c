@@ -84,7 +84,7 @@ static void rekey(struct flow *flow, struct promotion *promotion, const struct r
     flow->deadline = flow->facts->deadline;
     flow->idle_timeout_s = requirement->terms.idle_timeout_s;
     flow->proven_ms = pool_now_ms(pool);
-    flow_keep_alive(flow, requirement);
+    flow_keep_alive(flow, &requirement->terms);
     flow_class_join(flow, flow_class_of(&requirement->key));
     table_insert(&pool->by_key, &flow->by_key, flow->key->hash);
     pool->counts.upgraded++;

@@ -2,16 +2,33 @@
 /* keepalive.c - pings at random times, and their answers; see keepalive.h. */
 #include "flow/keepalive.h"
 
+#include <stdbool.h>
+
 static void plan(struct keepalive *keepalive, int64_t now_ms, uint64_t random)
 {
     uint64_t longest_ms = (uint64_t)keepalive->interval_s * 1000, spread_ms = longest_ms / 5;
     keepalive->ping_at_ms = now_ms + (int64_t)(longest_ms - random % (spread_ms + 1));
 }
 
-void keepalive_start(struct keepalive *keepalive, uint32_t interval_s, int64_t now_ms, uint64_t random)
+/* 0 is "never": the other one counts. */
+static uint32_t shorter(uint32_t a, uint32_t b)
 {
-    *keepalive = (struct keepalive){ .interval_s = interval_s };
-    if (interval_s != 0)
+    return a == 0 || (b != 0 && b < a) ? b : a;
+}
+
+/* A pong that is waited for is waited for all the same, unless there are to be no pings. */
+void keepalive_ask(struct keepalive *keepalive, uint32_t interval_s, uint64_t generation, int64_t now_ms,
+    uint64_t random)
+{
+    bool is_of_same_policy = keepalive->generation == generation;
+    uint32_t wanted_s = is_of_same_policy ? shorter(keepalive->interval_s, interval_s) : interval_s;
+    keepalive->generation = generation;
+    if (wanted_s == keepalive->interval_s)
+        return;
+    keepalive->interval_s = wanted_s;
+    if (wanted_s == 0)
+        keepalive->pong_by_ms = 0;
+    else
         plan(keepalive, now_ms, random);
 }
 

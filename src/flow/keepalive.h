@@ -13,6 +13,7 @@ enum { KEEPALIVE_PONG_MS = 10000 };
 /* Zeroed: off. */
 struct keepalive {
     uint32_t interval_s;
+    uint64_t generation; /* of the policy that the interval is from */
     int64_t ping_at_ms;
     int64_t pong_by_ms; /* 0: none is waited for */
 };
@@ -23,8 +24,12 @@ enum keepalive_due {
     KEEPALIVE_DEAD  /* the last one had no answer in time */
 };
 
-/* INTERVAL_S is the longest that passes between two pings; the shortest is four fifths of it. 0: off. */
-void keepalive_start(struct keepalive *keepalive, uint32_t interval_s, int64_t now_ms, uint64_t random);
+/* A request of a row is on the connection, by the policy of that GENERATION. INTERVAL_S is the longest that passes
+ * between two pings, the shortest is four fifths of it; 0: the row asks for none. Several rows may lead to one
+ * connection: among those of one policy the shortest interval counts, in whichever order their requests come; a later
+ * policy begins anew. */
+void keepalive_ask(struct keepalive *keepalive, uint32_t interval_s, uint64_t generation, int64_t now_ms,
+    uint64_t random);
 /* To be called each TICK_MS: what would be due ahead of the next call is due now. */
 enum keepalive_due keepalive_due(struct keepalive *keepalive, int64_t now_ms, uint32_t tick_ms, uint64_t random);
 void keepalive_answered(struct keepalive *keepalive);

@@ -181,6 +181,142 @@ static void runs_until_stopped(void **state)
     loop_free(journal.loop);
 }
 
+/* A timer that is started, moved or stopped somewhere in a turn. */
+struct change {
+    struct loop *loop;
+    struct loop_hook hook;
+    struct loop_deferred deferred;
+    struct loop_timer trigger, timer, guard;
+    struct loop_watch *watch;
+    enum { START = 0, BRING_FORWARD, PUT_OFF, STOP, KIND_COUNT } kind;
+    bool is_begun, is_late;
+    uint64_t changed_ms, fired_ms;
+};
+
+enum { SOON_MS = 3, LATER_MS = 40, NEVER_MS = 3600000, GUARD_MS = 20000 };
+
+static void make_change(void *arg)
+{
+    struct change *change = arg;
+    if (change->is_begun)
+        return;
+    change->is_begun = true;
+    change->changed_ms = loop_now_ms(change->loop);
+    if (change->kind == STOP)
+        loop_timer_stop(change->loop, &change->timer);
+    else
+        loop_timer_start(change->loop, &change->timer, change->kind == PUT_OFF ? LATER_MS : SOON_MS);
+}
+
+static void on_change_due(void *arg)
+{
+    struct change *change = arg;
+    change->fired_ms = loop_now_ms(change->loop);
+    loop_stop(change->loop);
+}
+
+static void on_guard(void *arg)
+{
+    struct change *change = arg;
+    change->is_late = true;
+    loop_stop(change->loop);
+}
+
+static void defer_change(void *arg)
+{
+    struct change *change = arg;
+    loop_defer(change->loop, &change->deferred);
+}
+
+static void on_change_ready(void *arg, unsigned events)
+{
+    (void)events;
+    make_change(arg);
+    assert_int_equal(loop_watch_want(((struct change *)arg)->watch, 0), 0);
+}
+
+static void in_before_wait(struct change *change)
+{
+    loop_hook_before_wait(change->loop, &change->hook, make_change, change);
+}
+
+static void in_after_wait(struct change *change)
+{
+    loop_hook_after_wait(change->loop, &change->hook, make_change, change);
+    loop_timer_start(change->loop, &change->trigger, 1); /* so that the wait ends */
+}
+
+static void in_a_timer(struct change *change)
+{
+    change->trigger.expired = make_change;
+    loop_timer_start(change->loop, &change->trigger, 1);
+}
+
+static void in_deferred_work(struct change *change)
+{
+    change->trigger.expired = defer_change;
+    loop_timer_start(change->loop, &change->trigger, 1);
+}
+
+static void in_deferred_work_of_a_hook(struct change *change)
+{
+    loop_hook_before_wait(change->loop, &change->hook, defer_change, change);
+}
+
+static void at_a_descriptor(struct change *change)
+{
+    assert_int_equal(loop_watch_want(change->watch, LOOP_READABLE), 0);
+}
+
+static void nothing(void *arg)
+{
+    (void)arg;
+}
+
+/* All other things of the loop are over: nothing but the timer itself can wake it, or the guard when it does not. */
+static void run_change(struct change *change, void (*begin)(struct change *change), int fd)
+{
+    loop_timer_init(&change->trigger, nothing, change);
+    loop_timer_init(&change->timer, on_change_due, change);
+    loop_timer_init(&change->guard, on_guard, change);
+    loop_deferred_init(&change->deferred, make_change, change);
+    assert_int_equal(loop_watch_new(change->loop, fd, on_change_ready, change, &change->watch), 0);
+    if (change->kind != START)
+        loop_timer_start(change->loop, &change->timer, change->kind == BRING_FORWARD ? NEVER_MS : SOON_MS * 3);
+    loop_timer_start(change->loop, &change->guard, change->kind == STOP ? LATER_MS : GUARD_MS);
+    begin(change);
+    loop_run(change->loop);
+    loop_timer_stop(change->loop, &change->guard);
+    loop_timer_stop(change->loop, &change->trigger);
+    loop_hook_remove(&change->hook);
+    loop_watch_free(change->watch);
+}
+
+static void a_timer_may_be_changed_anywhere_in_a_turn(void **state)
+{
+    (void)state;
+    static void (*const places[])(struct change *change) = { in_before_wait, in_after_wait, in_a_timer,
+        in_deferred_work, in_deferred_work_of_a_hook, at_a_descriptor };
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    assert_int_equal(write(ends[1], "x", 1), 1);
+    for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+        for (unsigned kind = START; kind < KIND_COUNT; kind++) {
+            struct change change = { .loop = fixture_loop() };
+            change.kind = kind;
+            run_change(&change, places[i], ends[0]);
+            assert_true(change.is_begun);
+            assert_int_equal(change.is_late, kind == STOP);
+            if (kind != STOP)
+                assert_true(change.fired_ms >= change.changed_ms + (kind == PUT_OFF ? LATER_MS : SOON_MS));
+            else
+                assert_int_equal(change.fired_ms, 0);
+            loop_free(change.loop);
+        }
+    close(ends[0]);
+    close(ends[1]);
+}
+
 static void the_second_is_that_of_the_turn(void **state)
 {
     (void)state;
@@ -348,6 +484,7 @@ int main(void)
         cmocka_unit_test(deferred_in_a_hook_does_not_wait),
         cmocka_unit_test(cancelled_work_is_not_done),
         cmocka_unit_test(runs_until_stopped),
+        cmocka_unit_test(a_timer_may_be_changed_anywhere_in_a_turn),
         cmocka_unit_test(the_second_is_that_of_the_turn),
         cmocka_unit_test(descriptors_tell_what_was_wanted),
         cmocka_unit_test(errors_do_not_end_a_watch),

@@ -418,13 +418,14 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
 }
 
 /* Whether a step that found ROW would try this address. */
-static bool leads_to(const struct requirement_rule *rule, const struct requirement_question *question)
+static bool leads_to(const struct requirement_rule *rule, const struct requirement_question *question,
+    const struct endpoint *endpoint)
 {
     const struct outbound_policy *row = rule->row;
     if (row == NULL || (rule->is_pinned && !rule->is_row_of_hop) || row->next_hop_count == 0)
         return !question->is_address_of_row;
     for (size_t i = 0; i < row->next_hop_count; i++)
-        if (endpoint_equal(&row->next_hops[i], &question->target.endpoint))
+        if (endpoint_equal(&row->next_hops[i], endpoint))
             return true;
     return false;
 }
@@ -435,10 +436,11 @@ enum reason requirement_derive(const struct policy_snapshot *snapshot, const str
 {
     struct requirement_rule rule;
     struct requirement_target target = question->target;
+    target.endpoint.address = canonical(&target.endpoint.address);
     enum lookup_result result = requirement_look_up(snapshot, question, &target.endpoint.address, &rule);
     if (result != LOOKUP_RESULT_HIT && !question->order->is_none)
         return (enum reason)why_fail(why, (int)rule.reason, "%s", reason_text(rule.reason));
-    if (!leads_to(&rule, question))
+    if (!leads_to(&rule, question, &target.endpoint))
         return (enum reason)why_fail(why, REASON_NO_ADDRESS, "the row does not lead to this address any more");
     target.pin = rule.is_pinned ? question->pin : NULL;
     return requirement_build(snapshot, rule.row, question->flags, &target, capabilities, defaults, requirement_r, why);

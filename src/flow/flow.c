@@ -40,7 +40,7 @@ int flow_new(struct flow_pool *pool, enum flow_class class, struct flow **flow_r
     list_init(&flow->waiters);
     list_append(&pool->all, &flow->all);
     list_append(&pool->pending, &flow->pending);
-    flow->pending_since_ms = flow->used_ms = pool_now_ms(pool);
+    flow->pending_since_ms = flow->used_ms = flow->opened_ms = pool_now_ms(pool);
     flow->opened_at = loop_wall_s(pool->loop);
     flow->deadline = INT64_MAX;
     pool->counts.connections++;
@@ -142,6 +142,26 @@ bool flow_is_kept_alive(struct flow *flow, int64_t now_ms, uint32_t tick_ms)
         break;
     }
     return false;
+}
+
+void flow_begin_life(struct flow *flow, uint32_t max_age_s)
+{
+    flow->opened_at = loop_wall_s(flow->pool->loop);
+    flow->opened_ms = pool_now_ms(flow->pool);
+    flow->max_age_s = max_age_s;
+}
+
+int64_t flow_opened_at(const struct flow *flow)
+{
+    int64_t age_s = (pool_now_ms(flow->pool) - flow->opened_ms) / 1000;
+    int64_t by_loop = loop_wall_s(flow->pool->loop) - age_s;
+    return by_loop < flow->opened_at ? by_loop : flow->opened_at;
+}
+
+int64_t flow_deadline(const struct flow *flow)
+{
+    int64_t of_age = flow->max_age_s != 0 ? flow_opened_at(flow) + (int64_t)flow->max_age_s : INT64_MAX;
+    return of_age < flow->deadline ? of_age : flow->deadline;
 }
 
 bool flow_is_busy(const struct flow *flow)

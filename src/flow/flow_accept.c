@@ -110,7 +110,7 @@ static void publish(struct flow *flow)
         return;
     }
     int64_t age = flow->pool->settings.max_age_s;
-    flow->opened_at = loop_wall_s(flow->pool->loop);
+    flow_begin_life(flow, flow->pool->settings.max_age_s);
     flow->deadline = age > 0 ? flow->opened_at + age : INT64_MAX;
     if (flow->verdict != NULL && flow->verdict->result == VERDICT_PROVEN &&
         flow->verdict->chain_not_after < flow->deadline)

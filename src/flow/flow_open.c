@@ -103,10 +103,10 @@ static enum reason may_publish(struct flow *flow)
     return decide_publish(key, flow->key, &handshake, flow->verdict, now);
 }
 
-/* Its age counts from its proof, however long the handshake took. What a certificate ends at once is not opened. */
+/* What a certificate ends at once is not opened. */
 static enum reason begin_life(struct flow *flow)
 {
-    flow->opened_at = loop_wall_s(flow->pool->loop);
+    flow_begin_life(flow, flow->opener->requirement.terms.max_age_s);
     flow->deadline =
         decide_deadline(&flow->opener->requirement, flow->verdict, flow->opened_at, FLOW_CLOCK_SKEW_S);
     return flow->opened_at < flow->deadline ? REASON_NONE : REASON_CERTIFICATE_EXPIRED;

@@ -170,8 +170,8 @@ static bool is_pending(const struct flow *flow)
 static struct connection_view view_of(const struct flow *flow)
 {
     return (struct connection_view){ .handle = flow->handle, .state = flow->state, .key = flow->key,
-        .verdict = flow->facts != NULL ? &flow->facts->verdict : NULL, .opened_at = flow->opened_at,
-        .deadline = flow->deadline,
+        .verdict = flow->facts != NULL ? &flow->facts->verdict : NULL, .opened_at = flow_opened_at(flow),
+        .deadline = flow_deadline(flow),
         .waiters = flow->waiter_count, .is_exclusive = flow->is_exclusive,
         .in_flight = flow->facts != NULL ? connection_facts_under_way(flow->facts) : 0, .is_full_handshake = true,
         .meets_floor = false };
@@ -494,7 +494,7 @@ static bool is_over(struct flow *flow, int64_t now_ms, int64_t now_s)
     const struct flow_pool *pool = flow->pool;
     if (flow->message_since_ms != 0 && now_ms - flow->message_since_ms > pool->settings.message_timeout_ms)
         return true;
-    if (now_s >= flow->deadline)
+    if (now_s >= flow_deadline(flow))
         flow_drain(flow);
     if (flow_is_due(flow, NULL, now_ms))
         flow_doubt(flow);

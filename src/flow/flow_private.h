@@ -59,6 +59,8 @@ struct flow {
     struct keepalive keepalive;     /* outbound */
     uint64_t requests;
     int64_t opened_at, deadline;    /* seconds since the epoch */
+    int64_t opened_ms;              /* the same by the loop's clock, which nobody sets */
+    uint32_t max_age_s;             /* of the requirement that it was opened or upgraded for; 0: any */
 };
 
 struct flow_class_state {
@@ -124,6 +126,13 @@ void flow_ready(struct flow *flow);
 /* Its stream ended. */
 void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error);
 
+/* Its age counts from now, when it is proven, however long the handshake took. */
+void flow_begin_life(struct flow *flow, uint32_t max_age_s);
+/* When it was opened, by the clock that shows it to be older: the wall's may have been set back, and that of the loop
+ * stands still while the machine sleeps (INV-37). Its hard end, likewise. Seconds since the epoch. */
+int64_t flow_opened_at(const struct flow *flow);
+int64_t flow_deadline(const struct flow *flow);
+
 /* Requests are under way on it, in either direction. */
 bool flow_is_busy(const struct flow *flow);
 
@@ -185,6 +194,8 @@ enum reason flow_upgrade_would(const struct flow *flow, const struct requirement
     const struct connection_key *key);
 
 /* flow_review.c */
+/* Of two lengths the one that ends sooner; 0 is "never". */
+uint32_t flow_shorter(uint32_t a, uint32_t b);
 /* Every TLS connection that is ready, a few in each tick. IS_DOUBTED: their peers are proven anew. */
 void flow_review_all(struct flow_pool *pool, bool is_doubted);
 void flow_review_tick(struct flow_pool *pool);

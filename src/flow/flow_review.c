@@ -43,21 +43,20 @@ void flow_doubt(struct flow *flow)
     enlist(flow);
 }
 
-/* 0 is "never": the other one counts. */
-static uint32_t shorter(uint32_t a, uint32_t b)
+uint32_t flow_shorter(uint32_t a, uint32_t b)
 {
     return a == 0 || (b != 0 && b < a) ? b : a;
 }
 
 bool flow_is_due(const struct flow *flow, const struct requirement_terms *terms, int64_t now_ms)
 {
-    uint32_t every_s = shorter(flow->revalidate_every_s, terms != NULL ? terms->revalidate_every_s : 0);
+    uint32_t every_s = flow_shorter(flow->revalidate_every_s, terms != NULL ? terms->revalidate_every_s : 0);
     return every_s != 0 && is_reviewed(flow) && now_ms - flow->proven_ms >= (int64_t)every_s * 1000;
 }
 
 void flow_note_terms(struct flow *flow, const struct requirement_terms *terms)
 {
-    flow->revalidate_every_s = shorter(flow->revalidate_every_s, terms->revalidate_every_s);
+    flow->revalidate_every_s = flow_shorter(flow->revalidate_every_s, terms->revalidate_every_s);
 }
 
 /* The key has all that a verdict goes by; the store is that of the policy of today. */

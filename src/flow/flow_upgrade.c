@@ -42,7 +42,7 @@ static enum reason check(const struct flow *flow, const struct requirement *requ
         return reason;
     int64_t deadline = decide_deadline(requirement, &promotion->verdict, flow->opened_at, FLOW_CLOCK_SKEW_S);
     promotion->deadline = deadline < flow->deadline ? deadline : flow->deadline;
-    return now < promotion->deadline ? REASON_NONE : REASON_CONNECTION_LOST;
+    return now < promotion->deadline && now < flow_deadline(flow) ? REASON_NONE : REASON_CONNECTION_LOST;
 }
 
 static void promotion_free(struct promotion *promotion)
@@ -82,6 +82,7 @@ static void rekey(struct flow *flow, struct promotion *promotion, const struct r
     flow->key = promotion->key;
     *promotion = (struct promotion){ .key = NULL };
     flow->deadline = flow->facts->deadline;
+    flow->max_age_s = flow_shorter(flow->max_age_s, requirement->terms.max_age_s);
     flow->idle_timeout_s = requirement->terms.idle_timeout_s;
     flow->proven_ms = pool_now_ms(pool);
     flow_keep_alive(flow, &requirement->terms);

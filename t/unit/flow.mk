@@ -44,6 +44,11 @@ t_491_flow_holds_connections_against_todays_policy_t_SOURCES = t/unit/flow_revie
 t_491_flow_holds_connections_against_todays_policy_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
 t_491_flow_holds_connections_against_todays_policy_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=verdict_take
 t_491_flow_holds_connections_against_todays_policy_t_LDADD = $(EDGE_TEST_LIBS)
+check_PROGRAMS += t/845-a-clock-that-is-set-back-lengthens-no-age.t
+t_845_a_clock_that_is_set_back_lengthens_no_age_t_SOURCES = t/unit/flow_clock.c $(FLOW_BENCH)
+t_845_a_clock_that_is_set_back_lengthens_no_age_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
+t_845_a_clock_that_is_set_back_lengthens_no_age_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=loop_wall_s,--wrap=loop_now_ms
+t_845_a_clock_that_is_set_back_lengthens_no_age_t_LDADD = $(EDGE_TEST_LIBS)
 check_PROGRAMS += t/494-flow-probe-carries-nobody.t
 t_494_flow_probe_carries_nobody_t_SOURCES = t/unit/flow_probe.c $(FLOW_BENCH)
 t_494_flow_probe_carries_nobody_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)

@@ -149,6 +149,7 @@ struct stream {
     uint32_t opener, opener_attempt;
     uint64_t published_at;  /* step */
     int64_t opened_at, proven_at;
+    uint64_t opened_ms;     /* by the loop's clock */
     unsigned under_way;
     uint8_t shown;          /* certificate */
     int8_t shown_sni, shown_credential; /* by us */

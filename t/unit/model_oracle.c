@@ -204,10 +204,13 @@ static bool was_made_for(const struct stream *link, const struct model_class *cl
         link->shown_credential == class->credential && link->class.isolation == class->isolation;
 }
 
-static bool is_too_old(const struct stream *link, const struct model_want *want, int64_t now)
+/* Its age is what the loop's clock says, however the wall clock was set meanwhile; ends of certificates are of that. */
+static bool is_too_old(const struct stream *link, const struct model_want *want, const struct loop *loop)
 {
     int8_t own = link->shown_credential;
-    if (want->max_age_s != 0 && now >= link->opened_at && now - link->opened_at >= (int64_t)want->max_age_s)
+    int64_t now = loop->wall_s;
+    if (want->max_age_s != 0 && (now - link->opened_at >= (int64_t)want->max_age_s ||
+            loop->now_ms - link->opened_ms >= (uint64_t)want->max_age_s * 1000))
         return true;
     if (link->is_tls && own >= 0 && now >= model()->credential_ends[own] - MODEL_SKEW_S)
         return true;
@@ -234,7 +237,7 @@ void oracle_dial(struct stream *link, const struct model_request *request)
             continue;
         const struct flow *flow = other->arg;
         if (flow->state == CONNECTION_READY && !flow->is_exclusive && !flow->is_closing && other->is_published &&
-            worker->loop.wall_s < flow->deadline && !is_too_old(other, &want, worker->loop.wall_s))
+            worker->loop.wall_s < flow_deadline(flow) && !is_too_old(other, &want, &worker->loop))
             model_fail(request, other, "L1: a connection is opened although another one is ready");
     }
     link->class = want.class;
@@ -258,6 +261,7 @@ void oracle_published(struct stream *link)
     link->is_published = true;
     link->published_at = model()->step;
     link->opened_at = model()->at->loop.wall_s;
+    link->opened_ms = model()->at->loop.now_ms;
     link->published_generation = model()->at->pool_generation;
 }
 
@@ -370,7 +374,7 @@ static void check_request(struct stream *link, struct model_request *request, ui
     const struct model_certificate *shown = &model()->certificates[link->shown];
     if (want.class.level >= LEVEL_CHAIN && !model_proves(shown, &want.class, proof_at))
         model_fail(request, link, "S3: sent to who does not prove what is asked for");
-    if (is_too_old(link, &want, now))
+    if (is_too_old(link, &want, &model()->at->loop))
         model_fail(request, link, "S4: sent after the end of the connection");
     bool is_openers = link->opener == request->number && link->opener_attempt == attempt;
     if ((link->is_exclusive || !want.may_reuse) && !is_openers)

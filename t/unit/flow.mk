@@ -56,7 +56,8 @@ t_494_flow_probe_carries_nobody_t_LDADD = $(EDGE_TEST_LIBS)
 
 # The model-based test, layer A: the real pool with fakes of loop, net, tls and verdict linked in their place.
 FLOW_MODEL = t/unit/model.h t/unit/model_world.c t/unit/model_oracle.c t/unit/model_request.c t/unit/model_inbound.c \
-    t/unit/model_loop.c t/unit/model_net.c t/unit/model_tls.c t/unit/model_schedule.c t/unit/model_trace.c t/unit/model_memory.c
+    t/unit/model_loop.c t/unit/model_net.c t/unit/model_tls.c t/unit/model_direct.c \
+    t/unit/model_schedule.c t/unit/model_trace.c t/unit/model_memory.c
 check_PROGRAMS += t/495-flow-model-sends-only-where-it-may.t
 t_495_flow_model_sends_only_where_it_may_t_SOURCES = t/unit/flow_model.c $(FLOW_MODEL)
 t_495_flow_model_sends_only_where_it_may_t_CPPFLAGS = $(UNIT_CPPFLAGS)

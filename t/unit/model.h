@@ -12,11 +12,12 @@
 #include "flow/flow_pool.h"
 #include "loop/mailbox.h"
 #include "net/stream.h"
+#include "pkix/certificate.h"
 
 enum { MODEL_WORKERS = 2, MODEL_PEERS = 6, MODEL_DOMAINS = 8, MODEL_CERTIFICATES = 24, MODEL_ROOTS = 4,
     MODEL_TRUST_SETS = 4, MODEL_CREDENTIALS = 4, MODEL_CONTENTS = 64, MODEL_ROWS = 13, MODEL_LINKS = 96,
     MODEL_REQUESTS = 64, MODEL_GENERATIONS = 64, MODEL_BYTES = 2048, MODEL_SKEW_S = 5, MODEL_TRACE = 4096,
-    MODEL_STEPS = 2500, MODEL_LABELS = 512, MODEL_INBOUND = 16, MODEL_KNOWN = 16,
+    MODEL_STEPS = 2500, MODEL_LABELS = 512, MODEL_INBOUND = 16, MODEL_KNOWN = 16, MODEL_PAST = 8,
     MODEL_CLASS_MAX = 5, MODEL_CLASS_MAX_CALM = 20, MODEL_WAITERS_MAX = 4 };
 
 /* --- Chance --- */
@@ -114,6 +115,9 @@ struct model_want {
 
 struct model_request {
     bool is_used, is_placed, is_done, is_under_way, is_withdrawn, has_client;
+    bool is_mapped; /* its address is given as ::ffff:a.b.c.d */
+    bool is_probe;  /* a handshake for its own sake */
+    bool is_lost;   /* it is put on any connection, as by a look-up that is wrong */
     uint8_t followers; /* ACKs and CANCELs on their way */
     uint32_t label; /* of a calm run, from 1: what became of it is kept; 0: nobody asks */
     uint32_t number, attempt, written; /* ATTEMPT counts placements, WRITTEN how often the present one left */
@@ -126,6 +130,7 @@ struct model_request {
     uint64_t placed_at; /* step */
     struct placement *placement;
     struct connection_facts *facts;
+    struct certificate_chain seen; /* by a probe */
     uint32_t link, link_serial, link_class_serial; /* where it was written */
     enum decision decision;
     enum reason reason;
@@ -139,7 +144,7 @@ struct stream {
     uint32_t serial;        /* of the slot */
     uint32_t class_serial;  /* grows with each change of class */
     uint32_t worker;
-    bool is_accepted, is_tls, is_exclusive, is_congested, is_published;
+    bool is_accepted, is_tls, is_exclusive, is_probe, is_congested, is_published;
     bool has_said_end;
     uint8_t peer;
     const struct stream_handler *handler;
@@ -198,7 +203,7 @@ struct model_observation {
 /* What happened, so that a run that checks nothing shows. */
 #define MODEL_TOTALS(X) \
     X(opened) X(handshakes) X(written) X(reused) X(joined) X(upgraded) X(denied) X(refused) X(stale) X(withdrawn) \
-    X(messages) X(accepted) X(answered) X(closed)
+    X(messages) X(accepted) X(answered) X(closed) X(probed) X(lost) X(consulted)
 struct model_totals {
 #define X(member) uint64_t member;
     MODEL_TOTALS(X)
@@ -210,6 +215,8 @@ struct model_settings {
     bool has_no_reuse; /* all requests say no-conn-reuse */
     bool is_reversed;  /* bursts run backwards */
     bool has_noise;    /* unverified requests beside the others */
+    bool is_renamed;   /* rows, sets, certificates and tags have other names and numbers */
+    bool is_respelled; /* domains are written in capitals and with a dot at the end */
 };
 
 /* A request that came on an accepted connection, to be answered there. */
@@ -245,6 +252,7 @@ struct model {
     struct stream links[MODEL_LINKS];
     struct model_request requests[MODEL_REQUESTS];
     uint32_t next_number;
+    struct model_request past[MODEL_PAST]; /* some that are over: others ask for much the same */
     struct model_worker *at;          /* whose turn it is, or NULL */
     struct stream *serving;           /* whose event is being told */
     struct model_request *placing;
@@ -279,6 +287,8 @@ void model_world_change_peer(void);
 void model_policy_change(void);   /* one more generation */
 struct policy_snapshot *model_snapshot_build(const struct model_policy *policy);
 const char *model_domain(int domain); /* NULL for -1 */
+const char *model_trust_set_name(int set);
+const char *model_credential_name(int credential);
 const struct model_policy *model_policy(uint64_t generation);
 int64_t model_wall_s(void);
 void model_request_draw(struct model_request *request);
@@ -287,6 +297,11 @@ void model_request_draw(struct model_request *request);
 struct model_want model_want(const struct model_policy *policy, const struct model_request *request);
 /* The chain proves what CLASS asks for, to a client, at that time. */
 bool model_proves(const struct model_certificate *certificate, const struct model_class *class, int64_t now);
+/* The link is that, as far as peer and handshake go, what CLASS asks for. */
+bool model_was_made_for(const struct stream *link, const struct model_class *class);
+bool model_meets_floor(const struct stream *link, const struct model_class *class);
+bool model_is_too_old(const struct stream *link, const struct model_want *want, const struct loop *loop);
+bool model_is_same(const struct model_class *a, const struct model_class *b);
 void oracle_dial(struct stream *link, const struct model_request *request);
 void oracle_release(struct stream *link);
 void oracle_published(struct stream *link);
@@ -304,7 +319,16 @@ void oracle_all_quiet(void);
 void oracle_probe(const struct model_request *request, const struct model_observation *seen);
 void model_observe(const struct model_request *request);
 
+/* model_direct.c: parts of the pool are asked directly, with more than the pool would give them: each holds alone */
+/* decide() is shown all connections of a worker. */
+void model_consult(void);
+/* Instead of flow_pool_place(): REQUEST on whatever connection, after the look-up. False: there is none. */
+bool model_lose(struct model_worker *worker, struct model_request *request);
+
 /* model_request.c */
+/* What is asked of SNAPSHOT for it. The placement's requirement and demand are filled. */
+enum reason model_request_ask(const struct model_request *request, struct policy_snapshot *snapshot,
+    struct placement *placement);
 struct model_request *model_request_new(void); /* drawn; NULL: there are enough */
 void model_request_start(struct model_request *request); /* in a turn of its home */
 /* Its transaction is over; it is gone when nothing that belongs to it is on its way. */

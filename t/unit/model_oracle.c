@@ -183,12 +183,12 @@ bool model_proves(const struct model_certificate *certificate, const struct mode
 
 /* --- What a connection is --- */
 
-static bool is_same(const struct model_class *a, const struct model_class *b)
+bool model_is_same(const struct model_class *a, const struct model_class *b)
 {
     return memcmp(a, b, sizeof(*a)) == 0;
 }
 
-static bool meets_floor(const struct stream *link, const struct model_class *class)
+bool model_meets_floor(const struct stream *link, const struct model_class *class)
 {
     bool is_long = link->suite == 0x1302 || link->suite == 0xC030;
     bool is_short = link->suite == 0x1301 || link->suite == 0xC02F;
@@ -197,7 +197,7 @@ static bool meets_floor(const struct stream *link, const struct model_class *cla
 }
 
 /* The place where the handshake led, and what was said in it. */
-static bool was_made_for(const struct stream *link, const struct model_class *class)
+bool model_was_made_for(const struct stream *link, const struct model_class *class)
 {
     return !link->is_accepted && link->peer == class->peer && link->class.local == class->local &&
         link->is_tls == (class->transport == TRANSPORT_TLS) && link->shown_sni == class->sni &&
@@ -205,7 +205,7 @@ static bool was_made_for(const struct stream *link, const struct model_class *cl
 }
 
 /* Its age is what the loop's clock says, however the wall clock was set meanwhile; ends of certificates are of that. */
-static bool is_too_old(const struct stream *link, const struct model_want *want, const struct loop *loop)
+bool model_is_too_old(const struct stream *link, const struct model_want *want, const struct loop *loop)
 {
     int8_t own = link->shown_credential;
     int64_t now = loop->wall_s;
@@ -230,18 +230,19 @@ void oracle_dial(struct stream *link, const struct model_request *request)
         model_fail(request, link, "S2: a connection is opened for a request that says no-connect");
     if (want.class.peer != link->peer || worker->number != request->owner)
         model_fail(request, link, "S2: a connection to another place is opened");
-    for (size_t i = 0; i < MODEL_LINKS && want.may_reuse; i++) {
+    for (size_t i = 0; i < MODEL_LINKS && want.may_reuse && !request->is_probe; i++) {
         const struct stream *other = &model()->links[i];
         if (other == link || other->phase == LINK_FREE || other->is_accepted || other->worker != link->worker ||
-            !is_same(&other->class, &want.class))
+            !model_is_same(&other->class, &want.class))
             continue;
         const struct flow *flow = other->arg;
         if (flow->state == CONNECTION_READY && !flow->is_exclusive && !flow->is_closing && other->is_published &&
-            worker->loop.wall_s < flow_deadline(flow) && !is_too_old(other, &want, &worker->loop))
+            worker->loop.wall_s < flow_deadline(flow) && !model_is_too_old(other, &want, &worker->loop))
             model_fail(request, other, "L1: a connection is opened although another one is ready");
     }
     link->class = want.class;
-    link->is_exclusive = !want.may_reuse;
+    link->is_probe = request->is_probe;
+    link->is_exclusive = request->is_probe || !want.may_reuse;
     link->opener = request->number;
     link->opener_attempt = request->attempt;
 }
@@ -341,7 +342,7 @@ static void find_upgraded(const struct model_request *request)
         if (is_other || link->class.level != LEVEL_ENCRYPT ||
             ((const struct flow *)link->arg)->class != FLOW_OPENED_VERIFIED)
             continue;
-        if (!was_made_for(link, &want.class))
+        if (!model_was_made_for(link, &want.class))
             model_fail(request, link, "S2: upgraded for something else than it was made for");
         check_upgrade(link, request, &want);
     }
@@ -356,25 +357,27 @@ static void check_request(struct stream *link, struct model_request *request, ui
         model_fail(request, link, "S5: a request is sent twice");
     if (request->is_withdrawn)
         model_fail(request, link, "S5: a request is sent that was withdrawn");
+    if (request->is_probe || link->is_probe)
+        model_fail(request, link, "INV-49: a probe and a message meet");
     if (request->owner != link->worker || model()->at->number != link->worker)
         model_fail(request, link, "S5: sent by another worker than its connection's");
     struct model_want want = model_want(model_policy(model()->at->pool_generation), request);
     if (!want.is_allowed)
         model_fail(request, link, "S1: sent although it is denied");
-    if (!was_made_for(link, &want.class))
+    if (!model_was_made_for(link, &want.class))
         model_fail(request, link, "S2: sent on a connection that was made for something else");
-    if (!is_same(&link->class, &want.class))
+    if (!model_is_same(&link->class, &want.class))
         check_upgrade(link, request, &want);
     if (link->was_resumed)
         model_fail(request, link, "S4: sent on a resumed session");
-    if (link->is_tls && !meets_floor(link, &want.class))
+    if (link->is_tls && !model_meets_floor(link, &want.class))
         model_fail(request, link, "S2: sent below the floor");
-    /* A clock that is set back does not undo a proof: what was valid then is not "not yet valid". */
+    /* A verdict is of its moment: what was valid then is not "not yet valid" by a clock set back (decision 0015). */
     int64_t proof_at = now > link->proven_at ? now : link->proven_at;
     const struct model_certificate *shown = &model()->certificates[link->shown];
     if (want.class.level >= LEVEL_CHAIN && !model_proves(shown, &want.class, proof_at))
         model_fail(request, link, "S3: sent to who does not prove what is asked for");
-    if (is_too_old(link, &want, &model()->at->loop))
+    if (model_is_too_old(link, &want, &model()->at->loop))
         model_fail(request, link, "S4: sent after the end of the connection");
     bool is_openers = link->opener == request->number && link->opener_attempt == attempt;
     if ((link->is_exclusive || !want.may_reuse) && !is_openers)
@@ -443,17 +446,35 @@ void oracle_left(const struct stream *link, struct slice message)
         model_fail(request, link, "INV-29: a request leaves by another connection than it was written on");
 }
 
+/* What a probe shows is what its peer has shown, to it. */
+static void check_seen(const struct model_request *request)
+{
+    struct slice der = request->seen.count > 0 ? certificate_chain_get(&request->seen, 0) : SLICE_ABSENT;
+    if (request->seen.count == 0)
+        return; /* it came to nothing, or there was no memory to keep it */
+    for (size_t i = 0; i < MODEL_LINKS; i++) {
+        const struct stream *link = &model()->links[i];
+        if (link->is_probe && link->opener == request->number && link->opener_attempt == request->attempt &&
+            der.length == 2 && (uint8_t)der.data[1] == link->shown)
+            return;
+    }
+    model_fail(request, NULL, "INV-49: a probe has seen what nobody showed to it");
+}
+
 void oracle_done(const struct model_request *request, const struct placement *placement)
 {
     if (!request->is_placed || request->is_done || request->placement != placement)
         model_fail(request, NULL, "S5: a second outcome");
-    if ((placement->reason == REASON_NONE) != (request->written == 1))
+    bool is_sent = placement->reason == REASON_NONE && !request->is_probe;
+    if (is_sent != (request->written == 1))
         model_fail(request, NULL, "S5: the outcome is %s, and it was written %u times",
             reason_word(placement->reason), request->written);
     if (placement->reason == REASON_NONE && placement->facts == NULL)
         model_fail(request, NULL, "S5: sent, and nobody knows on what");
     if (placement->reason != REASON_NONE && placement->decision == DECISION_UPGRADE)
         find_upgraded(request);
+    if (request->is_probe)
+        check_seen(request);
 }
 
 void oracle_derived(const struct model_request *request, const struct model_policy *policy, enum reason reason)
@@ -536,7 +557,7 @@ void oracle_probe(const struct model_request *request, const struct model_observ
     if (class->level < LEVEL_CHAIN && seen->was_full)
         is_good = false;
     if (is_good && shown.is_tls)
-        is_good = peer->manner == MANNER_GOOD && meets_floor(&shown, class) &&
+        is_good = peer->manner == MANNER_GOOD && model_meets_floor(&shown, class) &&
             (class->level < LEVEL_CHAIN ||
                 (model_proves(certificate, class, now) && now < certificate->not_after - MODEL_SKEW_S - 2)) &&
             (class->credential < 0 || now < model()->credential_ends[class->credential] - MODEL_SKEW_S - 2);

@@ -5,7 +5,9 @@
 #include "model.h"
 
 #include "base/error.h"
+#include "policy/name.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,31 +52,57 @@ bool model_token_read(struct slice bytes, char *kind_r, uint32_t *number_r, uint
 
 /* --- Asked --- */
 
+/* As whoever asks spells it, through the one door that all names take (INV-14). */
+static void normalise(int domain, char name_r[DOMAIN_NAME_SIZE])
+{
+    char spelled[DOMAIN_NAME_SIZE];
+    int length = snprintf(spelled, sizeof(spelled), "%s", model_domain(domain));
+    for (int i = 0; i < length && model()->settings.is_respelled; i++)
+        spelled[i] = (char)toupper((unsigned char)spelled[i]);
+    if (model()->settings.is_respelled)
+        spelled[length++] = '.';
+    if (name_normalise(slice_of(spelled, (size_t)length), name_r) != 0)
+        model_fail(NULL, NULL, "M5: \"%.*s\" is a name", length, spelled);
+}
+
 static void make_flags(const struct model_request *request, struct flag_set *flags)
 {
     *flags = (struct flag_set){ .bits = request->bits, .max_age_s = request->flag_max_age_s };
     if ((request->bits & T_RELAY_VERIFY_DOMAIN) != 0 && request->flag_domain >= 0)
-        snprintf(flags->verify_domain, sizeof(flags->verify_domain), "%s", model_domain(request->flag_domain));
+        normalise(request->flag_domain, flags->verify_domain);
     if ((request->bits & T_RELAY_SNI) != 0)
-        snprintf(flags->sni, sizeof(flags->sni), "%s", model_domain(request->flag_sni));
+        normalise(request->flag_sni, flags->sni);
     if ((request->bits & T_RELAY_CERT) != 0)
-        snprintf(flags->cert, sizeof(flags->cert), "own%d", request->flag_certificate);
+        snprintf(flags->cert, sizeof(flags->cert), "%s", model_credential_name(request->flag_certificate));
     if ((request->bits & T_RELAY_TRUST) != 0)
-        snprintf(flags->trust, sizeof(flags->trust), "set%d", request->flag_trust);
+        snprintf(flags->trust, sizeof(flags->trust), "%s", model_trust_set_name(request->flag_trust));
 }
 
-static enum reason ask(const struct model_request *request, struct policy_snapshot *snapshot,
+/* ::ffff:192.0.2.1 as somebody would have it who does not know that it is 192.0.2.1 (INV-11). */
+static struct address mapped(const struct address *address)
+{
+    struct address form = { .family = ADDRESS_V6, .bytes = { [10] = 0xff, [11] = 0xff } };
+    memcpy(form.bytes + 12, address->bytes, 4);
+    return form;
+}
+
+enum reason model_request_ask(const struct model_request *request, struct policy_snapshot *snapshot,
     struct placement *placement)
 {
     static const struct capabilities capabilities = { .upgrade = true };
     static const struct requirement_defaults defaults = { .max_age_s = 0, .idle_timeout_s = 600 };
     const struct policy_lookup_order order = policy_lookup_order_default();
-    const char *domain = model_domain(request->domain);
+    char name[DOMAIN_NAME_SIZE];
+    const char *domain = request->domain >= 0 ? name : NULL;
     struct flag_set flags;
+    if (domain != NULL)
+        normalise(request->domain, name);
     make_flags(request, &flags);
     struct requirement_question question = { .query = { .next_hop_domain = domain }, .order = &order,
         .flags = &flags, .target = { .transport = (enum transport)request->transport,
             .endpoint = model()->peers[request->peer].place, .next_hop_domain = domain } };
+    if (request->is_mapped && question.target.endpoint.address.family == ADDRESS_V4)
+        question.target.endpoint.address = mapped(&question.target.endpoint.address);
     if (request->local != 0)
         question.target.local = address_v4((const uint8_t[4]){ 192, 0, 2, 200 });
     enum reason reason = requirement_derive(snapshot, &question, &capabilities, &defaults, &placement->requirement,
@@ -100,7 +128,10 @@ static void place_here(struct model_request *request)
     request->is_placed = true;
     world->placing = request;
     world->is_ours = true;
-    flow_pool_place(worker->pool, request->placement);
+    if (request->is_probe)
+        flow_pool_probe(worker->pool, request->placement, &request->seen);
+    else if (!request->is_lost || !model_lose(worker, request))
+        flow_pool_place(worker->pool, request->placement);
     world->placing = outer;
     world->is_ours = was_ours;
 }
@@ -117,6 +148,7 @@ static void release(struct model_request *request)
     if (request->followers > 0 || request->is_under_way)
         return;
     connection_facts_unref(request->facts);
+    model()->past[request->number % MODEL_PAST] = *request;
     *request = (struct model_request){ .is_used = false };
 }
 
@@ -127,7 +159,7 @@ static void start_by(struct model_request *request, struct policy_snapshot *snap
     struct placement *placement = placement_new(NULL, snapshot);
     if (placement == NULL)
         abort();
-    enum reason reason = ask(request, snapshot, placement);
+    enum reason reason = model_request_ask(request, snapshot, placement);
     model_note(request, NULL, "asked of generation %llu: %s; peer %u, domain %d, flags %x, home %u",
         (unsigned long long)policy_snapshot_generation(snapshot), reason == REASON_NONE ? "yes" : reason_word(reason),
         request->peer, request->domain, request->bits, request->home);
@@ -147,7 +179,8 @@ static void start_by(struct model_request *request, struct policy_snapshot *snap
     request->owner = request->peer % MODEL_WORKERS;
     request->placement = placement;
     connection_key_encode(&placement->requirement.key, 1, &placement->key);
-    buffer_append_slice(&placement->message, model_token('R', request, token));
+    if (!request->is_probe)
+        buffer_append_slice(&placement->message, model_token('R', request, token));
     placement->has_other = request->other_peer != request->peer;
     placement->done = on_done;
     placement->arg = request;
@@ -196,6 +229,8 @@ static void come_home(struct model_request *request)
     bool is_last = request->attempt >= ATTEMPTS_MAX || request->is_withdrawn;
     struct policy_snapshot *newer = policy_snapshot_ref(placement->snapshot);
     request->placement = NULL;
+    request->is_lost = false; /* once is enough */
+    certificate_chain_fini(&request->seen);
     if (request->reason == REASON_NONE) {
         request->facts = connection_facts_ref(placement->facts);
         request->is_under_way = request->has_client;
@@ -224,6 +259,17 @@ static void deliver_home(void *receiver, struct mail *mail)
     come_home(placement->arg);
 }
 
+/* It has served, as the relay has it. */
+static void close_probe(const struct placement *placement)
+{
+    struct model *world = model();
+    world->totals.probed++;
+    world->is_ours = true;
+    if (flow_pool_close(world->at->pool, placement->facts->handle, REASON_NONE) != 0)
+        model_fail(placement->arg, NULL, "INV-49: the connection of a probe is gone");
+    world->is_ours = false;
+}
+
 static void on_done(void *arg, struct placement *placement)
 {
     struct model *world = model();
@@ -237,6 +283,8 @@ static void on_done(void *arg, struct placement *placement)
     request->reason = placement->reason;
     world->totals.reused += placement->reason == REASON_NONE && placement->decision == DECISION_REUSE;
     world->totals.joined += placement->reason == REASON_NONE && placement->decision == DECISION_JOIN;
+    if (request->is_probe && placement->reason == REASON_NONE)
+        close_probe(placement);
     if (request->home == world->at->number)
         come_home(request);
     else

@@ -46,13 +46,37 @@ static struct model_worker *any_worker(void)
 
 /* --- Steps --- */
 
+static void start(struct model_request *request)
+{
+    model_turn(&the_model.workers[request->home]);
+    model_request_start(request);
+}
+
 static void new_request(void)
+{
+    struct model_request *request = model_request_new();
+    if (request != NULL)
+        start(request);
+}
+
+static void new_probe(void)
 {
     struct model_request *request = model_request_new();
     if (request == NULL)
         return;
-    model_turn(&the_model.workers[request->home]);
-    model_request_start(request);
+    request->is_probe = true;
+    request->has_client = false;
+    request->bits &= ~(uint32_t)T_RELAY_NO_CONNECT;
+    start(request);
+}
+
+static void lose_request(void)
+{
+    struct model_request *request = model_request_new();
+    if (request == NULL)
+        return;
+    request->is_lost = true;
+    start(request);
 }
 
 static void deliver_mail(void)
@@ -169,7 +193,8 @@ static const struct {
 } operations[] = {
     { 60, new_request }, { 60, deliver_mail }, { 200, something_on_the_net }, { 60, end_turn }, { 16, pass_time },
     { 1, set_clock }, { 4, withdraw }, { 40, end_request }, { 8, follow }, { 10, model_accept },
-    { 12, model_inbound_answer }, { 3, model_close_known }, { 8, change_policy }, { 12, policy_arrives },
+    { 12, model_inbound_answer }, { 3, model_close_known }, { 2, new_probe },
+    { 4, lose_request }, { 6, model_consult }, { 8, change_policy }, { 12, policy_arrives },
     { 3, model_world_change_peer }, { 1, reload }, { 1, forget_failures }, { 2, refuse_memory }, { 3, congest },
 };
 

@@ -12,14 +12,27 @@ enum { WALL_BASE_S = 1700000000, FOREVER_S = 1000000000, PORT = 5061 };
 
 static const char *const domains[MODEL_DOMAINS] = { "d0.example", "d1.example", "d2.example", "d3.example",
     "d4.example", "d5.example", "x.d6.example", "y.d6.example" };
-static const char *const set_names[MODEL_TRUST_SETS] = { "set0", "set1", "set2", "set3" };
-static const char *const credential_names[MODEL_CREDENTIALS] = { "own0", "own1", "own2", "own3" };
+/* What things are called, and by which name they go in a run where all have other names (M3). */
+static const char *const set_names[][MODEL_TRUST_SETS] = { { "set0", "set1", "set2", "set3" },
+    { "own1", "a", "zz.Anchors-of_4", "A" } };
+static const char *const credential_names[][MODEL_CREDENTIALS] = { { "own0", "own1", "own2", "own3" },
+    { "set2", "9", "b", "B" } };
 static const char *const ciphers[] = { NULL, "TLS_AES_256_GCM_SHA384:ECDHE-RSA-AES256-GCM-SHA384" };
-static const char *const tags[] = { NULL, "tenant1", "tenant2" };
+static const char *const tags[][3] = { { NULL, "tenant1", "tenant2" }, { NULL, "Z", "tenant1" } };
 
 const char *model_domain(int domain)
 {
     return domain >= 0 ? domains[domain] : NULL;
+}
+
+const char *model_trust_set_name(int set)
+{
+    return set_names[model()->settings.is_renamed][set];
+}
+
+const char *model_credential_name(int credential)
+{
+    return credential_names[model()->settings.is_renamed][credential];
 }
 
 const struct model_policy *model_policy(uint64_t generation)
@@ -209,7 +222,7 @@ static void put_sets(const struct model_policy *policy, struct policy_builder *b
     for (size_t i = 0; i < MODEL_TRUST_SETS; i++) {
         if (policy->trust_sets[i] == 0)
             continue;
-        struct policy_trust_set row = { .name = set_names[i], .digest = { 'T', policy->trust_sets[i] },
+        struct policy_trust_set row = { .name = model_trust_set_name((int)i), .digest = { 'T', policy->trust_sets[i] },
             .store = calloc(1, sizeof(*row.store)) };
         *row.store = (struct trust_store){ .references = 1, .roots = policy->trust_sets[i] };
         if (policy_builder_trust_set(builder, &row) != 0)
@@ -219,8 +232,9 @@ static void put_sets(const struct model_policy *policy, struct policy_builder *b
         int8_t content = policy->credentials[i];
         if (content < 0)
             continue;
-        struct policy_credential row = { .name = credential_names[i], .chain_digest = { 'C', (uint8_t)content },
-            .key_digest = { 'K', (uint8_t)content }, .leaf_digest = { 'L', (uint8_t)content },
+        struct policy_credential row = { .name = model_credential_name((int)i),
+            .chain_digest = { 'C', (uint8_t)content }, .key_digest = { 'K', (uint8_t)content },
+            .leaf_digest = { 'L', (uint8_t)content },
             .not_after = model()->credential_ends[content], .credential = calloc(1, sizeof(*row.credential)) };
         *row.credential = (struct tls_credential){ .references = 1, .content = (uint8_t)content };
         if (policy_builder_credential(builder, &row) != 0)
@@ -245,18 +259,21 @@ static void put_match(size_t number, struct outbound_policy *row)
 static void put_row(const struct model_row *from, size_t number, struct policy_builder *builder)
 {
     uint8_t pins[2][DIGEST_SIZE] = { { 'P', from->pins[0] }, { 'P', from->pins[1] } };
-    struct outbound_policy row = { .id = (int64_t)number + 1, .name = "row", .priority = from->priority,
+    bool is_renamed = model()->settings.is_renamed;
+    struct outbound_policy row = { .id = is_renamed ? 1000 - (int64_t)number : (int64_t)number + 1,
+        .name = is_renamed ? "another" : "row", .priority = from->priority,
         .level = from->level, .expected_domain = model_domain(from->expected),
-        .certificate_name = from->credential >= 0 ? credential_names[from->credential] : NULL,
-        .trust_set_name = from->trust_set >= 0 ? set_names[from->trust_set] : NULL, .send_sni = from->send_sni,
-        .sni = model_domain(from->sni), .eku_mode = EKU_TLS_ROLE, .crl = from->crl, .ocsp = REVOCATION_OFF,
+        .certificate_name = from->credential >= 0 ? model_credential_name(from->credential) : NULL,
+        .trust_set_name = from->trust_set >= 0 ? model_trust_set_name(from->trust_set) : NULL,
+        .send_sni = from->send_sni, .sni = model_domain(from->sni), .eku_mode = EKU_TLS_ROLE, .crl = from->crl,
+        .ocsp = REVOCATION_OFF,
         .tls_min = from->tls_min, .tls_max = from->tls_max, .ciphers = ciphers[from->ciphers],
         .max_age_s = from->max_age_s, .revalidate_every_s = from->revalidate_every_s,
         .idle_timeout_s = from->idle_timeout_s, .keepalive_s = from->keepalive_s,
         .upgrade = from->may_upgrade ? UPGRADE_IDLE : UPGRADE_NEVER, .scheme = SCHEME_ANY,
         .weaken = from->may_weaken ? PERMISSION_ALLOWED : PERMISSION_REFUSED,
         .trust_flag = from->may_trust ? PERMISSION_ALLOWED : PERMISSION_REFUSED, .reuse = from->may_reuse,
-        .isolation = tags[from->isolation], .pins = from->has_pins ? pins : NULL,
+        .isolation = tags[is_renamed][from->isolation], .pins = from->has_pins ? pins : NULL,
         .pin_count = from->has_pins ? 2 : 0 };
     if (!from->is_there)
         return;
@@ -267,10 +284,11 @@ static void put_row(const struct model_row *from, size_t number, struct policy_b
 
 static void put_profile(const struct model_profile *profile, struct policy_builder *builder)
 {
-    const struct server_profile row = { .name = "edge", .certificate_names = { credential_names[profile->credential] },
+    const struct server_profile row = { .name = "edge",
+        .certificate_names = { model_credential_name(profile->credential) },
         .certificate_count = 1, .client_auth = profile->client_auth,
-        .trust_set_name = profile->trust_set >= 0 ? set_names[profile->trust_set] : NULL, .eku_mode = EKU_TLS_ROLE,
-        .crl = REVOCATION_OFF, .ocsp = REVOCATION_OFF, .tls_min = TLS_VERSION_1_2 };
+        .trust_set_name = profile->trust_set >= 0 ? model_trust_set_name(profile->trust_set) : NULL,
+        .eku_mode = EKU_TLS_ROLE, .crl = REVOCATION_OFF, .ocsp = REVOCATION_OFF, .tls_min = TLS_VERSION_1_2 };
     if (profile->is_there && policy_builder_server_profile(builder, &row) != 0)
         abort();
 }
@@ -342,6 +360,26 @@ static uint32_t draw_flags(struct dice *dice)
     return bits;
 }
 
+/* To the same place under the same flags, but for the level: what was opened for the one may become the other's. */
+static void draw_alike(struct dice *dice, struct model_request *request)
+{
+    static const uint32_t levels[] = { 0, T_RELAY_VERIFY_CHAIN, T_RELAY_VERIFY_DOMAIN, T_RELAY_NO_VERIFY };
+    const struct model_request *past = &model()->past[dice_roll(dice, MODEL_PAST)];
+    uint32_t all = levels[1] | levels[2] | levels[3], level = levels[dice_roll(dice, ARRAY_SIZE(levels))];
+    if (past->number == 0)
+        return;
+    request->domain = past->domain;
+    request->peer = past->peer;
+    request->other_peer = past->other_peer;
+    request->transport = past->transport;
+    request->local = past->local;
+    request->bits = (past->bits & ~all) | level;
+    if (level == T_RELAY_NO_VERIFY)
+        request->bits &= ~(uint32_t)T_RELAY_TRUST;
+    request->flag_sni = past->flag_sni;
+    request->flag_certificate = past->flag_certificate;
+}
+
 void model_request_draw(struct model_request *request)
 {
     struct dice *dice = &model()->dice;
@@ -361,6 +399,9 @@ void model_request_draw(struct model_request *request)
     request->flag_max_age_s = 1 + dice_roll(dice, 30);
     request->has_client = is_calm || !dice_hits(dice, 5);
     request->home = dice_roll(dice, MODEL_WORKERS);
+    request->is_mapped = dice_hits(dice, 6);
+    if (!is_calm && dice_hits(dice, 4))
+        draw_alike(dice, request);
     if (!is_calm)
         return;
     request->other_peer = request->peer;

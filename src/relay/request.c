@@ -63,16 +63,19 @@ void worker_reply_stateless(struct worker *worker, const struct upstream *upstre
     unsigned status, enum reason reason, const char *detail)
 {
     struct buffer lines = BUFFER_EMPTY;
-    bool is_sent;
+    bool is_sent = false;
     append_lines(worker, status, reason, detail, &lines);
     char tag[STATELESS_TAG_SIZE];
     print_stateless_tag(worker, request, tag);
     struct sip_local_response response = { .status = status, .to_tag = slice_of_string(tag),
-        .source = &upstream->source, .lines = buffer_slice(&lines) };
+        .source = &upstream->source, .lines = lines.has_failed ? SLICE_LITERAL("") : buffer_slice(&lines) };
     buffer_clear(&worker->message);
     if (sip_compose_response(&worker->message, request, &response) == 0)
         transmit_to_upstream(worker, upstream, buffer_slice(&worker->message), &is_sent);
     buffer_free(&lines);
+    /* Nobody asks again on a stream: its end is the answer there. */
+    if (!is_sent && upstream->transport != TRANSPORT_UDP && worker->pool != NULL)
+        ignore_result(flow_pool_close(worker->pool, upstream->handle, REASON_CONNECTION_LOST)); /* or it has ended */
     atomic_fetch_add_explicit(&worker->counts.refused, 1, memory_order_relaxed);
 }
 
@@ -95,10 +98,13 @@ static void refuse(struct exchange *exchange, unsigned status, enum reason reaso
     append_lines(worker, status, reason, detail, &lines);
     buffer_append_slice(&lines, more_lines);
     struct local_reply reply = { .status = status, .lines = buffer_slice(&lines) };
-    if (lines.has_failed || server_transaction_reply(worker->layer, exchange->server, &reply) != 0)
+    if (lines.has_failed || server_transaction_reply(worker->layer, exchange->server, &reply) != 0) {
+        worker_reply_stateless(worker, &exchange->upstream, exchange->request, status, reason, NULL);
         server_transaction_drop(worker->layer, exchange->server);
+    } else {
+        atomic_fetch_add_explicit(&worker->counts.refused, 1, memory_order_relaxed);
+    }
     buffer_free(&lines);
-    atomic_fetch_add_explicit(&worker->counts.refused, 1, memory_order_relaxed);
     exchange_account(exchange, NULL, status, reason, detail);
 }
 
@@ -304,6 +310,7 @@ void worker_new_request(struct worker *worker, const struct upstream *upstream, 
     struct upstream *kept = exchange != NULL ? upstream_keep(worker, upstream) : NULL;
     if (kept == NULL) {
         exchange_unref(exchange);
+        worker_reply_stateless(worker, upstream, request, 503, REASON_NO_MEMORY, NULL);
         server_transaction_drop(worker->layer, handle);
         return;
     }

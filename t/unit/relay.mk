@@ -22,9 +22,10 @@ t_200_scenarios_run_the_core_t_SOURCES = t/unit/scenario.c t/unit/scenario.h t/u
 t_200_scenarios_run_the_core_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_200_scenarios_run_the_core_t_LDADD = $(EDGE_TEST_LIBS)
 
-# The daemon, short of memory when a test wants it.
+# The daemon, short of memory when a test wants it; its slabs ask for each object by itself, so that each can be refused.
 noinst_PROGRAMS += t/trelayd-short
-t_trelayd_short_SOURCES = src/daemon/main.c t/unit/short_memory.c t/unit/refused_memory.h
-t_trelayd_short_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_trelayd_short_SOURCES = src/daemon/main.c src/base/slab.c t/unit/short_memory.c \
+    t/unit/refused_memory.h
+t_trelayd_short_CPPFLAGS = $(UNIT_CPPFLAGS) -DEACH_BY_ITSELF=true
 t_trelayd_short_LDADD = $(EDGE_LIBS)
 t_trelayd_short_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc

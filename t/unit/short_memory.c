@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* short_memory.c - for a trelayd that finds no memory when a test wants it: t/trelayd-short.
- * In:    a file that TRELAY_SHORTAGE names: three numbers of 64 bits, shared with the test.
- * Out:   the first number counts down with each allocation of a worker; at 0 that one is refused, and no other. The
- *        second counts the refused, the third all of them.
+ * In:    a file that TRELAY_SHORTAGE names: four numbers of 64 bits, shared with the test.
+ * Out:   the first number counts down with each allocation of a worker; at 0 that one is refused, and no other, or,
+ *        when the fourth number is not 0, it and all that follow. The second counts the refused, the third all of them.
  * Never: touches what other threads ask for, or anything while the first number is below 0.
  */
 #include <fcntl.h>
@@ -19,6 +19,7 @@ struct shortage {
     _Atomic int64_t left;
     _Atomic int64_t refused;
     _Atomic int64_t asked;
+    _Atomic int64_t lasts;
 };
 
 static struct shortage *shortage;
@@ -47,10 +48,17 @@ static bool is_worker(void)
 
 static bool is_refused(void)
 {
-    if (shortage == NULL || !is_worker() || atomic_load(&shortage->left) < 0)
+    int64_t left = shortage != NULL && is_worker() ? atomic_load(&shortage->left) : -1;
+    if (left < 0)
         return false;
     atomic_fetch_add(&shortage->asked, 1);
-    if (atomic_fetch_sub(&shortage->left, 1) != 0)
+    if (left == 0 && atomic_load(&shortage->lasts) != 0) {
+        atomic_fetch_add(&shortage->refused, 1);
+        return true;
+    }
+    while (left >= 0 && !atomic_compare_exchange_weak(&shortage->left, &left, left - 1))
+        ;
+    if (left != 0)
         return false;
     atomic_fetch_add(&shortage->refused, 1);
     return true;

@@ -1,6 +1,7 @@
 # Sources of src/base, in libpure.
 libpure_a_SOURCES += \
     src/base/attributes.h \
+    src/base/never.h \
     src/base/slice.h src/base/slice.c \
     src/base/buffer.h src/base/buffer.c \
     src/base/error.h src/base/error.c \

@@ -15,3 +15,8 @@ check_PROGRAMS += t/107-base-address-prints.t
 t_107_base_address_prints_t_SOURCES = t/unit/base_address.c
 t_107_base_address_prints_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_107_base_address_prints_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/106-base-never-acts.t
+t_106_base_never_acts_t_SOURCES = t/unit/base_never.c
+t_106_base_never_acts_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_106_base_never_acts_t_LDADD = $(PURE_TEST_LIBS)

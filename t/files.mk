@@ -119,7 +119,7 @@ comma = ,
 coverage:
 	test ! -d build-coverage || find build-coverage -name '*.gcda' -exec rm -f {} +
 	$(call build_and_check,build-coverage,--enable-coverage CFLAGS='-O0 -g',running)
-	@$(srcdir)/scripts/coverage --at-least sip=95 --whole sip --whole decide --whole transaction build-coverage
+	@$(srcdir)/scripts/coverage --at-least sip=100 --at-least decide=100 --at-least transaction=100 build-coverage
 
 mutants:
 	@$(srcdir)/scripts/mutants --build build-mutants --configure "CC='$(CC)' --with-wolfssl='$(with_wolfssl)'"

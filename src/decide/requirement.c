@@ -234,9 +234,10 @@ static enum reason set_sni(struct work *work)
         return REASON_NONE;
     else if (work->row->sni != NULL)
         sni = work->row->sni;
-    else if (work->key->expected_domain[0] != '\0')
-        return put(work->key->sni, sizeof(work->key->sni), work->key->expected_domain) ? REASON_NONE
-                                                                                        : REASON_POLICY_UNUSABLE;
+    else if (work->key->expected_domain[0] != '\0') {
+        memcpy(work->key->sni, work->key->expected_domain, sizeof(requirement_name)); /* normalised already */
+        return REASON_NONE;
+    }
     else if (work->row->expected_domain != NULL) /* also below level domain: what an upgrade would ask for */
         sni = work->row->expected_domain;
     else

@@ -57,7 +57,7 @@ int sip_compose_cancel(struct buffer *out, const struct sip_message *invite, str
 
 int sip_compose_ack(struct buffer *out, const struct sip_message *invite, const struct sip_message *response)
 {
-    if (!is_complete_invite(invite) || response->is_request || response->is_salvaged || response->status < 300 ||
+    if (!is_complete_invite(invite) || !sip_message_is_response(response) || response->status < 300 ||
         !response->has_to)
         return ERROR_STATE;
     return compose(out, SLICE_LITERAL("ACK"), invite, response, SLICE_ABSENT);

@@ -20,7 +20,7 @@ static void splice_response_row(struct sip_splice *splice, const struct sip_mess
 int sip_compose_forwarded_response(struct buffer *out, const struct sip_message *response,
     const struct sip_response_edit *edit)
 {
-    if (response->is_request || response->is_salvaged)
+    if (!sip_message_is_response(response))
         return ERROR_STATE;
     if (edit->removes_top_via && !sip_header_set_has(&response->seen, SIP_HEADER_VIA))
         return ERROR_STATE;

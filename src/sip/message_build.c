@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* message_build.c - one allocation for a message that was read, and the fields kept with it. */
 #include "base/error.h"
+#include "base/never.h"
 #include "sip/character.h"
 #include "sip/message_private.h"
 
@@ -22,7 +23,8 @@ static struct slice row_value(const struct sip_message *message, const struct si
 static void keep_top_via(struct sip_message *message, struct slice value)
 {
     struct slice text;
-    message->has_top_via = sip_value_cut(&value, &text) && sip_via_parse(text, &message->top_via) == 0;
+    bool has_value = sip_value_cut(&value, &text); /* a header that is there has a first one, empty at least */
+    message->has_top_via = always(has_value) && sip_via_parse(text, &message->top_via) == 0;
 }
 
 static void keep_max_forwards(struct sip_message *message, struct slice value)

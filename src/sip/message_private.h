@@ -3,6 +3,7 @@
 #ifndef TRELAY_SIP_MESSAGE_PRIVATE_H
 #define TRELAY_SIP_MESSAGE_PRIVATE_H
 
+#include "base/never.h"
 #include "sip/line.h"
 #include "sip/message.h"
 
@@ -46,6 +47,11 @@ struct sip_message {
     struct sip_name_addr to;
     struct sip_row rows[];
 };
+
+static inline bool sip_message_is_response(const struct sip_message *message)
+{
+    return !message->is_request && !never(message->is_salvaged); /* only requests are salvaged: message_salvage.c */
+}
 
 /* What is known of a head before memory is taken for it; the slices are in the caller's bytes. */
 struct sip_reading {

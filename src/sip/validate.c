@@ -124,7 +124,8 @@ static enum sip_defect_code check_next_via(const struct sip_message *message)
     struct sip_value value;
     struct sip_via via;
     struct sip_host maddr;
-    if (!sip_values_next(&values, &value) || !sip_values_next(&values, &value) || sip_via_parse(value.text, &via) != 0)
+    (void)sip_values_next(&values, &value); /* ours, which was read */
+    if (!sip_values_next(&values, &value) || sip_via_parse(value.text, &via) != 0)
         return SIP_DEFECT_NONE;
     struct address address = via.host.address;
     if (!slice_is_absent(via.maddr) && sip_host_parse_bare(via.maddr, &maddr) == 0)
@@ -154,7 +155,7 @@ int sip_validate_request(const struct sip_message *message, struct sip_defect *d
 
 int sip_validate_response(const struct sip_message *message, struct sip_defect *defect_r)
 {
-    if (message->is_request || message->is_salvaged)
+    if (!sip_message_is_response(message))
         return result(SIP_DEFECT_NOT_SIP, defect_r);
     enum sip_defect_code code = check_fields(message);
     return result(code == SIP_DEFECT_NONE ? check_next_via(message) : code, defect_r);

@@ -3,6 +3,7 @@
 #include "sip/via.h"
 
 #include "base/error.h"
+#include "base/never.h"
 #include "sip/character.h"
 #include "sip/parameter.h"
 
@@ -54,7 +55,7 @@ static size_t take_protocol(struct slice s, struct sip_via *via)
 static size_t take_sent_by(struct slice s, size_t at, struct sip_via *via)
 {
     size_t start = at;
-    if (at < s.length && s.data[at] == '[') {
+    if (always(at < s.length) && s.data[at] == '[') { /* take_protocol() saw that something follows */
         at = slice_find(s, ']', at);
         at += at < s.length;
     } else {

@@ -7,6 +7,7 @@
 #include "transaction/transaction_private.h"
 
 #include "base/error.h"
+#include "base/never.h"
 
 /* Addresses of one target: an edge that never runs out of them must not keep us busy for ever. */
 enum { TRIES_MAX = 32, CANCEL_ATTEMPTS_MAX = 64 };
@@ -44,7 +45,8 @@ void branch_free(struct branch *branch)
     list_remove(&branch->link);
     timer_wheel_stop(&layer->wheel, &branch->timer);
     handle_table_remove(&layer->handles, branch->handle);
-    if (branch->client != NULL)
+    /* A context is freed when its clients have ended, and one that is undone has none yet. */
+    if (never(branch->client != NULL))
         branch->client->branch = NULL;
     if (branch->user != NULL)
         layer->ops->branch_closed(layer->arg, branch->user);
@@ -96,10 +98,10 @@ static void finish(struct branch *branch)
 /* What we answer ourselves for a failure. A non-INVITE that timed out is answered by nobody (RFC 4320 4.2). */
 static unsigned status_of(const struct branch *branch, enum reason reason)
 {
-    if (reason == REASON_TIMEOUT && !branch->context->is_invite)
-        return 0;
     unsigned status = reason_status(reason);
-    return status >= 300 && status <= 699 && (status != 408 || branch->context->is_invite) ? status : 500;
+    if (status == 408 && !branch->context->is_invite)
+        return 0;
+    return status != 0 ? status : 500; /* REASON_LIST has failures, and 0 for none */
 }
 
 /* It has failed here. Of a cancelled request the answer is 487, whatever ended the branch. */
@@ -177,7 +179,8 @@ static void cancel_trying(struct branch *branch)
     if (branch->wants_cancel)
         return;
     branch->wants_cancel = true; /* when a provisional comes (9.1) */
-    bool is_silent = branch->client != NULL && branch->client->base.state == STATE_CALLING;
+    /* What is being tried has its client: with that one it would begin anew or be over. */
+    bool is_silent = always(branch->client != NULL) && branch->client->base.state == STATE_CALLING;
     if (is_silent && layer->ops->withdraw(layer->arg, branch->client) && branch->state == BRANCH_TRYING) {
         finish_cancelled(branch);
         drop_client(branch);
@@ -188,7 +191,7 @@ void branch_cancel(struct branch *branch)
 {
     struct transaction_layer *layer = layer_of(branch);
     bool is_invite = branch->context->is_invite;
-    switch ((enum branch_state)branch->state) {
+    switch (branch->state) {
     case BRANCH_WAITING:
         finish(branch);
         break;
@@ -211,8 +214,7 @@ void branch_cancel(struct branch *branch)
             send_cancel(branch);
         }
         break;
-    case BRANCH_NONE:
-    case BRANCH_FINISHED:
+    default: /* it is over */
         break;
     }
 }
@@ -229,10 +231,10 @@ void branch_start(struct branch *branch, uint32_t breadth)
     layer->ops->start_branch(layer->arg, branch);
 }
 
-/* A cancelled INVITE has no state TRYING to go to: it was dropped. */
+/* A client that can be placed is that of a branch that starts: of one that was cancelled it was dropped. */
 void branch_placed(struct branch *branch)
 {
-    if (branch->state != BRANCH_STARTING)
+    if (never(branch->state != BRANCH_STARTING))
         return;
     branch->state = BRANCH_TRYING;
     start_timer_c(branch);
@@ -255,7 +257,8 @@ static bool goes_on(struct branch *branch, enum reason reason, unsigned status)
 void branch_try_over(struct branch *branch, enum reason reason)
 {
     bool had_response = branch->state == BRANCH_PROCEEDING;
-    if (branch->state == BRANCH_FINISHED)
+    /* One that is over let its client go, or that one was answered 2xx and cannot fail. */
+    if (never(branch->state == BRANCH_FINISHED))
         return;
     branch->reason = reason;
     if (!had_response && goes_on(branch, reason, 0))
@@ -306,7 +309,8 @@ static void on_failure(struct branch *branch, struct sip_message *response, unsi
         offer(branch, status, REASON_NONE, response);
     if (status == 503 && goes_on(branch, REASON_NONE, status))
         return;
-    if (branch->state == BRANCH_FINISHED)
+    /* One that is over let its client go, or that one was answered 2xx and takes no failure. */
+    if (never(branch->state == BRANCH_FINISHED))
         return;
     finish(branch);
     if (status >= 600)
@@ -384,7 +388,7 @@ int branch_try(struct transaction_layer *layer, struct transaction_handle handle
         return ERROR_NOT_FOUND;
     if (branch->state != BRANCH_STARTING || branch->client != NULL)
         return ERROR_STATE;
-    if (branch->tries >= TRIES_MAX)
+    if (never(branch->tries >= TRIES_MAX)) /* goes_on() ended it at as many */
         return ERROR_LIMIT;
     enum sip_method method = branch->context->is_invite ? SIP_METHOD_INVITE
                                                         : sip_message_method(branch->context->request);

@@ -8,6 +8,7 @@
 #include "transaction/transaction_private.h"
 
 #include "base/error.h"
+#include "base/never.h"
 #include "sip/compose.h"
 
 #include <string.h>
@@ -64,16 +65,14 @@ void client_transaction_free(struct transaction_layer *layer, struct client_tran
 
 void client_transaction_drop(struct transaction_layer *layer, struct client_transaction *client)
 {
-    struct step step = machine_step(client->base.machine, client->base.state, EVENT_USER_DROP);
-    if (step.next != STATE_NONE) /* else it has its final, and ends by itself */
-        transaction_event(layer, &client->base, EVENT_USER_DROP, &(struct event_input){ 0 });
+    transaction_event(layer, &client->base, EVENT_USER_DROP, &(struct event_input){ 0 });
 }
 
 /* The INVITE as it was sent, to make an ACK or a CANCEL of. Its size was judged when it came in. */
 static int parse_request(const struct client_transaction *client, struct sip_message **message_r)
 {
     struct sip_defect defect;
-    if (client->request == NULL)
+    if (never(client->request == NULL)) /* an INVITE is kept when it is placed, and of no other is one made */
         return ERROR_STATE;
     struct slice bytes = slice_of(client->request, client->request_length);
     return sip_message_parse(bytes, &transaction_no_limits, message_r, &defect);
@@ -111,7 +110,7 @@ void client_transaction_perform(struct transaction_layer *layer, struct client_t
         branch_response(client->branch, client, input->response);
     if ((actions & ACTION_SEND_ACK) != 0)
         send_ack(layer, client, input->response);
-    if ((actions & ACTION_RESEND) != 0 && client->request != NULL)
+    if ((actions & ACTION_RESEND) != 0 && always(client->request != NULL)) /* kept when it was placed */
         resend(layer, client);
     if ((actions & (ACTION_TELL_TIMEOUT | ACTION_TELL_ERROR)) != 0 && client->branch != NULL) {
         struct branch *branch = client->branch;
@@ -223,7 +222,7 @@ int client_transaction_placed(struct transaction_layer *layer, struct transactio
         return ERROR_MEMORY;
     transaction_enter(layer);
     transaction_event(layer, &client->base, EVENT_PLACED, &(struct event_input){ 0 });
-    if (client->branch != NULL)
+    if (always(client->branch != NULL)) /* it loses it when it is answered or ends */
         branch_placed(client->branch);
     transaction_leave(layer);
     return 0;

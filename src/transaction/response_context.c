@@ -8,10 +8,12 @@
 #include "transaction/transaction_private.h"
 
 #include "base/error.h"
+#include "base/never.h"
 
 void response_context_mark(struct response_context *context)
 {
-    if (!context->is_ended && !list_holds(&context->marked))
+    /* Of one that has ended nothing is left that could mark it. */
+    if (always(!context->is_ended) && !list_holds(&context->marked))
         list_append(&context->layer->marked, &context->marked);
 }
 
@@ -158,7 +160,9 @@ static void on_timer(void *arg, struct timer_node *node)
 {
     struct transaction_layer *layer = arg;
     struct response_context *context = CONTAINER_OF(node, struct response_context, timer);
-    if (!context->is_invite && !context->is_answered && layer->now_ms >= last_call_ms(context) && has_final(context)) {
+    /* The answer stops this timer. */
+    bool is_last_call = layer->now_ms >= last_call_ms(context);
+    if (!context->is_invite && always(!context->is_answered) && is_last_call && has_final(context)) {
         context->is_resumed = true;
         response_context_conclude(context);
     }
@@ -261,7 +265,7 @@ int response_context_start(struct transaction_layer *layer, struct transaction_h
 int response_context_add(struct response_context *context, const struct target *target)
 {
     struct branch *branch;
-    if (context->is_answered || context->is_stopped || context->is_ended)
+    if (context->is_answered || context->is_stopped)
         return ERROR_STATE;
     int rc = branch_new(context, target, &branch);
     if (rc != 0)
@@ -275,7 +279,7 @@ int response_context_add(struct response_context *context, const struct target *
 
 void response_context_resume(struct response_context *context)
 {
-    if (context->is_answered || context->is_ended)
+    if (context->is_answered)
         return;
     context->is_waiting = false;
     context->is_resumed = true;
@@ -287,8 +291,7 @@ void response_context_resume(struct response_context *context)
 int response_context_reply(struct response_context *context, enum reason reason, const struct local_reply *reply)
 {
     struct transaction_layer *layer = context->layer;
-    if (context->is_answered || context->is_ended || context->server == NULL || reply->status < 100 ||
-        reply->status > 699)
+    if (context->is_answered || context->server == NULL || reply->status < 100 || reply->status > 699)
         return ERROR_STATE;
     transaction_enter(layer);
     int rc = server_transaction_answer(layer, context->server, reply, NULL);
@@ -300,7 +303,7 @@ int response_context_reply(struct response_context *context, enum reason reason,
 
 void response_context_cancel(struct response_context *context, enum reason reason)
 {
-    if (!context->is_invite || context->is_cancelled || context->is_answered || context->is_ended)
+    if (!context->is_invite || context->is_cancelled || context->is_answered)
         return; /* a non-INVITE cannot be cancelled (9.1) */
     transaction_enter(context->layer);
     context->is_cancelled = true;
@@ -314,7 +317,7 @@ void response_context_cancel(struct response_context *context, enum reason reaso
 void response_context_upstream_cancel(struct response_context *context, const struct sip_message *cancel)
 {
     struct sip_header header;
-    if (!context->is_cancelled && !context->is_answered)
+    if (!context->is_cancelled)
         for (bool is = sip_header_first(cancel, SIP_HEADER_REASON, &header); is; is = sip_header_next(cancel, &header))
             buffer_append_slice(&context->cancel_lines, header.line);
     response_context_cancel(context, REASON_CANCELLED);

@@ -7,6 +7,7 @@
 #include "transaction/transaction_private.h"
 
 #include "base/error.h"
+#include "base/never.h"
 #include "sip/compose.h"
 #include "sip/status.h"
 
@@ -77,7 +78,8 @@ static struct choice choose(const struct response_context *context)
             best->response == NULL };
     if (context->is_cancelled)
         return (struct choice){ NULL, 487, context->cancel_reason, true };
-    return (struct choice){ NULL, context->is_invite ? 408 : 0, REASON_TIMEOUT, true };
+    /* An INVITE that times out has a 408 on each branch. */
+    return (struct choice){ NULL, never(context->is_invite) ? 408 : 0, REASON_TIMEOUT, true };
 }
 
 /* ---- sending it ---- */
@@ -139,9 +141,11 @@ static void send_choice(struct response_context *context, const struct choice *c
     }
     if (context->is_answered)
         return; /* by the edge, when it was asked */
+    if (rc != 0 && context->server == NULL)
+        return; /* then it said that the caller has gone, which is acted on next */
     if (rc == 0) {
         response_context_answered(context, sent.status, sent.reason, sent.branch);
-    } else if (rc == ERROR_MEMORY && context->attempts++ < ATTEMPTS_MAX) {
+    } else if (context->attempts++ < ATTEMPTS_MAX) {
         response_context_stop(context); /* the choice is made */
         response_context_try_later(context);
     } else {
@@ -153,9 +157,7 @@ static void send_choice(struct response_context *context, const struct choice *c
 static bool is_left_to_edge(struct response_context *context, const struct choice *choice)
 {
     struct transaction_layer *layer = context->layer;
-    bool has_last_word = context->is_cancelled || context->is_stopped || context->is_resumed ||
-        (choice->status >= 200 && choice->status < 300) || choice->status >= 600;
-    if (has_last_word)
+    if (context->is_cancelled || context->is_stopped || context->is_resumed) /* stopped: by a 2xx or 6xx, too */
         return false;
     if (context->is_waiting)
         return true;

@@ -5,6 +5,7 @@
 #include "transaction/transaction_private.h"
 
 #include "base/error.h"
+#include "base/never.h"
 #include "base/siphash.h"
 #include "sip/compose.h"
 #include "sip/status.h"
@@ -109,8 +110,9 @@ static bool last_has_to_tag(const struct server_transaction *server, struct slic
 {
     struct sip_message *last = NULL;
     struct sip_defect defect;
-    if (server->last == NULL || sip_message_parse(slice_of(server->last, server->last_length),
-            &transaction_no_limits, &last, &defect) != 0)
+    if (never(server->last == NULL)) /* the failure of an INVITE is kept before it is sent */
+        return false;
+    if (sip_message_parse(slice_of(server->last, server->last_length), &transaction_no_limits, &last, &defect) != 0)
         return false;
     bool is_equal = slice_equal(or_empty(sip_message_to_tag(last)), to_tag);
     sip_message_unref(last);
@@ -190,11 +192,10 @@ static void keep(const struct transaction_layer *layer, struct server_transactio
     server->last_length = (uint32_t)length;
 }
 
-/* A 2xx to an INVITE is repeated by who made it (RFC 6026), a final over a reliable transport by nobody. */
+/* Of a final: a 2xx to an INVITE is repeated by who made it (RFC 6026), others over a reliable transport by nobody. */
 static bool may_be_repeated(const struct server_transaction *server, unsigned status)
 {
-    return server->method == SIP_METHOD_INVITE ? !sip_status_is_success(status)
-                                               : status < 200 || !server->base.is_reliable;
+    return server->method == SIP_METHOD_INVITE ? !sip_status_is_success(status) : !server->base.is_reliable;
 }
 
 static enum transaction_event user_event(unsigned status)
@@ -265,7 +266,8 @@ static void send_100(struct transaction_layer *layer, struct server_transaction 
 
 void server_transaction_send_100(struct transaction_layer *layer, struct server_transaction *server)
 {
-    if (timer_node_is_started(&server->base.repeat) && server->base.repeat_event == EVENT_TIMER_100)
+    /* As long as nobody has answered, what repeats is this. */
+    if (timer_node_is_started(&server->base.repeat) && always(server->base.repeat_event == EVENT_TIMER_100))
         transaction_event(layer, &server->base, EVENT_TIMER_100, &(struct event_input){ 0 });
 }
 

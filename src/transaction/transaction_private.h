@@ -113,7 +113,7 @@ struct response_context {
     bool is_waiting;  /* exhausted() said so */
     bool is_resumed;  /* exhausted() is not asked again */
     bool is_answered;
-    bool is_ended;
+    bool is_ended;    /* answered, and no branch has a client any more */
 };
 
 struct transaction_layer {

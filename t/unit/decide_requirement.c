@@ -447,6 +447,12 @@ static void terms_make_no_other_key(void **state)
     assert_true(connection_key_equal(&key, &second_key));
     assert_false(second.terms.may_reuse);
     assert_int_equal(second.terms.max_age_s, 5);
+    flags.max_age_s = 0; /* the word takes no 0; whoever makes one all the same lifts no limit */
+    assert_int_equal(build(others, another, &flags, &target, &second), REASON_NONE);
+    assert_int_equal(second.terms.max_age_s, 5);
+    assert_int_equal(flags_parse(SLICE_LITERAL("verify-chain"), &flags, NULL), 0);
+    assert_int_equal(build(others, another, &flags, &target, &second), REASON_NONE);
+    assert_false(second.terms.may_upgrade); /* the row says never, though there is something to judge */
     policy_snapshot_unref(own);
     policy_snapshot_unref(others);
 }

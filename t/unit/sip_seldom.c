@@ -287,6 +287,11 @@ static void absent_fields_are_absent(void **state)
     struct sip_message *message = PARSED("OPTIONS sip:a SIP/2.0\r\nX-Y: z\r\n\r\n");
     struct sip_header header;
     assert_true(slice_is_absent(sip_message_from_tag(message)) && slice_is_absent(sip_message_to_tag(message)));
+    assert_null(sip_message_to(message));
+    struct sip_message *whole = PARSED(INVITE SENDER RECEIVER "\r\n");
+    assert_non_null(sip_message_to(whole));
+    assert_slice(sip_message_to(whole)->uri, "sip:b@b.example");
+    sip_message_unref(whole);
     assert_false(sip_header_first(message, SIP_HEADER_FROM, &header));
     assert_true(sip_header_first(message, SIP_HEADER_OTHER, &header));
     assert_slice(header.name, "X-Y");
@@ -318,6 +323,24 @@ static void validation_takes_no_byte_and_no_kind_for_another(void **state)
         sip_validate_request), SIP_DEFECT_SIPS_TRANSPORT);
     assert_int_equal(refused_as(PARSED(INVITE SENDER RECEIVER "Proxy-Require: a b\r\n\r\n"), sip_validate_request),
         SIP_DEFECT_PROXY_REQUIRE);
+    assert_int_equal(refused_as(PARSED(INVITE SENDER RECEIVER "Max-Forwards: 7a\r\n\r\n"), sip_validate_request),
+        SIP_DEFECT_MAX_FORWARDS);
+    assert_int_equal(refused_as(PARSED(INVITE SENDER "Call-ID: 1\r\nCSeq: 1 INVITE\r\n\r\n"), sip_validate_request),
+        SIP_DEFECT_TO_MISSING);
+    assert_int_equal(refused_as(PARSED(INVITE SENDER "To: <sip:b>\r\nCSeq: 1 INVITE\r\n\r\n"), sip_validate_request),
+        SIP_DEFECT_CALL_ID_MISSING);
+}
+
+static void a_route_is_a_sip_uri_in_brackets(void **state)
+{
+    (void)state;
+    static const char *const bad[] = { "<sip:r.example", "sip:r.example;lr", "<sip:@>", "<tel:+1>" };
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct buffer text = BUFFER_EMPTY;
+        buffer_append_format(&text, INVITE SENDER RECEIVER "Route: %s\r\n\r\n", bad[i]);
+        assert_int_equal(refused_as(parse_whole(buffer_slice(&text)), sip_validate_request), SIP_DEFECT_ROUTE);
+        buffer_free(&text);
+    }
 }
 
 static void an_ack_and_a_cancel_require_nothing(void **state)
@@ -464,6 +487,7 @@ int main(void)
         cmocka_unit_test(salvage_ends_at_its_rows),
         cmocka_unit_test(absent_fields_are_absent),
         cmocka_unit_test(validation_takes_no_byte_and_no_kind_for_another),
+        cmocka_unit_test(a_route_is_a_sip_uri_in_brackets),
         cmocka_unit_test(an_ack_and_a_cancel_require_nothing),
         cmocka_unit_test(the_next_via_may_be_anything_but_a_forbidden_place),
         cmocka_unit_test(an_invite_without_a_field_gets_no_cancel_and_no_ack),

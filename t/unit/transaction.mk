@@ -61,3 +61,8 @@ check_PROGRAMS += t/142-transaction-odd-moments.t
 t_142_transaction_odd_moments_t_SOURCES = t/unit/transaction_seldom.c $(TRANSACTION_EDGE)
 t_142_transaction_odd_moments_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_142_transaction_odd_moments_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/143-transaction-calls-within-calls.t
+t_143_transaction_calls_within_calls_t_SOURCES = t/unit/transaction_within.c $(TRANSACTION_EDGE)
+t_143_transaction_calls_within_calls_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_143_transaction_calls_within_calls_t_LDADD = $(PURE_TEST_LIBS)

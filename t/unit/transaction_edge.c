@@ -134,7 +134,7 @@ static void op_send_response(void *arg, struct server_transaction *server, struc
     assert_true(server_transaction_state(server) != STATE_TERMINATED);
     if (call != NULL)
         check_response(edge, call, status, bytes);
-    struct transaction_handle handle = server_transaction_handle(server);
+    struct transaction_handle handle = edge->answering = server_transaction_handle(server);
     meddle(edge);
     if (edge->send_fails)
         server_transaction_send_failed(edge->layer, handle);
@@ -325,7 +325,8 @@ void edge_start(struct edge *edge)
         edge->timers = TIMER_SETTINGS_DEFAULT;
     edge->now_ms = EDGE_START_MS;
     struct transaction_layer_settings settings = { .worker = edge->worker, .max_servers = edge->max_servers,
-        .hash_seed = 42, .timers = edge->timers, .secret = { { 9, 8, 7, 6, 5, 4, 3, 2, 1 } } };
+        .hash_seed = edge->hash_seed != 0 ? edge->hash_seed : 42, .timers = edge->timers,
+        .secret = { { 9, 8, 7, 6, 5, 4, 3, 2, 1 } } };
     assert_int_equal(transaction_layer_new(&settings, &operations, edge, edge->now_ms, &edge->layer), 0);
 }
 

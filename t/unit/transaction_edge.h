@@ -90,6 +90,7 @@ struct edge {
     struct sip_message *up;   /* last response sent upstream */
     struct sip_message *down; /* last request sent by send_request() */
     void *hop;                /* of the last send_response() */
+    struct transaction_handle answering; /* likewise */
     const char *lines;        /* describe() appends them; NULL: none */
     enum exhausted exhausted; /* what exhausted() returns */
     struct destination *added; /* exhausted() adds it, once; NULL: none */
@@ -97,6 +98,7 @@ struct edge {
     bool send_fails;          /* every send_response() is told to have failed, within the call */
     uint32_t worker;
     uint32_t max_servers;
+    uint64_t hash_seed;       /* 0: as good as any */
     struct buffer calls, destinations; /* pointers to all that took part, for edge_stop() */
 };
 

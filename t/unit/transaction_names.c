@@ -91,6 +91,17 @@ static void test_handles_in_numbers(void **state)
     handle_table_fini(&table);
 }
 
+/* 2^31 slots are not doubled: their number would be 0. */
+static void test_handles_have_a_limit(void **state)
+{
+    (void)state;
+    int object;
+    struct transaction_handle handle = { 9, 9, 9 };
+    struct handle_table full = { .slots = NULL, .slot_count = UINT32_C(1) << 31, .used = UINT32_C(1) << 31 };
+    assert_int_equal(handle_table_add(&full, HANDLE_SERVER, &object, &handle), ERROR_LIMIT);
+    assert_true(transaction_handle_equal(handle, (struct transaction_handle){ 9, 9, 9 }));
+}
+
 /* ---- branch ids ---- */
 
 static void check_round(struct branch_id id)
@@ -175,6 +186,7 @@ int main(void)
         cmocka_unit_test(test_handle_finds_its_object_alone),
         cmocka_unit_test(test_handle_slot_is_used_again_not_its_name),
         cmocka_unit_test(test_handles_in_numbers),
+        cmocka_unit_test(test_handles_have_a_limit),
         cmocka_unit_test(test_branch_reads_back),
         cmocka_unit_test(test_altered_branch_is_not_ours),
         { "B25: a branch of another process is not ours", test_branch_of_another_process_is_not_ours, NULL, NULL,

@@ -14,7 +14,9 @@
 #include "base/error.h"
 #include "sip/compose.h"
 #include "transaction/timer_wheel.h"
+#include "transaction/transaction_private.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static void test_names(void **state)
@@ -477,6 +479,144 @@ static void test_old_cancels_of_another_dialog(void **state)
     edge_stop(&edge);
 }
 
+/* A next hop times out (408 to a request that is no INVITE counts for nothing), the edge takes its time, and the last
+ * moment for an answer passes (RFC 4320 4.2): it is not asked again, and nothing is sent. */
+static void test_last_call_while_the_edge_waits(void **state)
+{
+    (void)state;
+    struct edge edge = { .exhausted = EXHAUSTED_WAIT };
+    struct call call;
+    struct destination to = { .name = "a" };
+    begin(&edge, &call, &to, 1, "OPTIONS");
+    edge_respond(&to, 408, "x", NULL);
+    edge_expect(&edge, "exhausted 0 timeout\n");
+    edge_pass(&edge, timer_64_t1_ms(&edge.timers) - 1);
+    edge_expect(&edge, "U 100\n");
+    assert_int_equal(call.answers, 0);
+    response_context_resume(call.context);
+    edge_expect(&edge, "answered 0 timeout a\n");
+    edge_stop(&edge);
+}
+
+/* The flag no-100 comes too late: what is repeated then is the failure, and it goes on. */
+static void test_no_100_after_the_failure(void **state)
+{
+    (void)state;
+    struct edge edge = { .is_unreliable = true, .logs_time = true };
+    struct call call;
+    edge_start(&edge);
+    assert_int_equal(edge_arrive(&edge, &(struct request_text){ 0 }, &call), REQUEST_NEW);
+    assert_int_equal(server_transaction_reply(edge.layer, call.server, &(struct local_reply){ .status = 486 }), 0);
+    struct server_transaction *server = server_transaction_find(edge.layer, call.server);
+    assert_non_null(server);
+    server_transaction_set_no_100(edge.layer, server);
+    edge_pass(&edge, 1600);
+    edge_expect(&edge, "[0] U 486\n[500] U 486\n[1500] U 486\n");
+    edge_stop(&edge);
+}
+
+/* A cell of the tables that is empty: the event is traced and counted, and changes nothing. */
+static void test_illegal_event(void **state)
+{
+    (void)state;
+    struct edge edge = { .logs_steps = true };
+    struct call call;
+    edge_start(&edge);
+    assert_int_equal(edge_arrive(&edge, &(struct request_text){ 0 }, &call), REQUEST_NEW);
+    struct server_transaction *server = server_transaction_find(edge.layer, call.server);
+    assert_non_null(server);
+    edge_forget(&edge);
+    transaction_event(edge.layer, &server->base, EVENT_TIMER_K, &(struct event_input){ 0 });
+    edge_expect(&edge, "step invite-server proceeding timer-k none\n");
+    assert_int_equal(transaction_layer_counts(edge.layer).illegal_events, 1);
+    assert_int_equal(server_transaction_state(server), STATE_PROCEEDING);
+    edge.logs_steps = false;
+    edge_pass(&edge, 1000);
+    edge_expect(&edge, "U 100\n"); /* its timer ran on */
+    edge_stop(&edge);
+}
+
+/* A quoted NUL (RFC 4475 3.1.1.1) may stand in a challenge that comes, and in no line that we add: the other branch's
+ * challenge cannot go upstream with it, and a failure does. */
+static void test_challenge_that_is_not_added(void **state)
+{
+    (void)state;
+    struct edge edge = { .meddle = NULL };
+    struct call call;
+    struct destination to[2] = { { .name = "a" }, { .name = "b" } };
+    char text[600];
+    struct sip_message *odd = NULL;
+    struct sip_limits limits = SIP_LIMITS_DEFAULT;
+    struct sip_defect defect;
+    begin(&edge, &call, to, 2, "INVITE");
+    to[0].attempts[0].has_failure = true;
+    int length = snprintf(text, sizeof(text),
+        "SIP/2.0 407 Odd\r\nVia: SIP/2.0/TLS relay.example;branch=%s\r\n"
+        "Via: SIP/2.0/TLS up.example;branch=z9hG4bK-up\r\nFrom: <sip:alice@up.example>;tag=caller\r\n"
+        "To: <sip:bob@example.com>;tag=x\r\nCall-ID: call@up.example\r\nCSeq: 1 INVITE\r\n"
+        "Proxy-Authenticate: Digest realm=\"\\#\"\r\nContent-Length: 0\r\n\r\n", to[0].attempts[0].branch);
+    *strchr(text, '#') = '\0';
+    assert_int_equal(sip_message_parse(slice_of(text, (size_t)length), &limits, &odd, &defect), 0);
+    assert_int_equal(transaction_layer_response(edge.layer, odd, SLICE_LITERAL("")), RESPONSE_TAKEN);
+    sip_message_unref(odd);
+    edge_expect(&edge, "a.1 ack\n");
+    edge_respond(&to[1], 401, "y", "WWW-Authenticate: Digest realm=\"b\"\r\n");
+    edge_expect(&edge, "b.1 ack\nexhausted 401 none\nU 502\nanswered 502 none b\n");
+    edge_stop(&edge);
+}
+
+/* ---- two keys of one hash ---- */
+
+static struct transaction_key key_of(const struct request_text *text, uint64_t seed, struct buffer *bytes)
+{
+    struct sip_message *request = edge_request(text);
+    struct transaction_key key;
+    assert_int_equal(transaction_key_of(request, SLICE_LITERAL("peer-up"), seed, bytes, &key), 0);
+    sip_message_unref(request);
+    return key;
+}
+
+/* XXH3 of a text of this length adds, for its last sixteen bytes, the product of their first half less (secret + seed)
+ * and of something made of the second. Where the first half is secret + seed, that is 0 whatever the second half is:
+ * the table finds both under one hash, and the whole key tells them apart (INV-2). */
+static void test_two_keys_of_one_hash(void **state)
+{
+    (void)state;
+    static const char half[8] = { '1', '2', '3', '4', '5', '6', '7', '8' };
+    static const uint64_t secret = UINT64_C(0xdb979083e96dd4de); /* bytes 16 to 23 of XXH3's, as a number */
+    const struct request_text one = { .branch = "z9hG4bK12345678AAAAAAAA" }, other = {
+        .branch = "z9hG4bK12345678BBBBBBBB" };
+    uint64_t seed = 0;
+    for (size_t i = sizeof(half); i-- > 0;)
+        seed = seed << 8 | (uint8_t)half[i];
+    seed -= secret;
+    struct buffer bytes = BUFFER_EMPTY, others = BUFFER_EMPTY;
+    struct transaction_key key = key_of(&one, seed, &bytes), other_key = key_of(&other, seed, &others);
+    assert_true(key.hash == other_key.hash);
+    assert_false(slice_equal(key.bytes, other_key.bytes));
+    assert_true(key_of(&one, seed + 1, &bytes).hash != key_of(&other, seed + 1, &others).hash);
+    buffer_free(&bytes);
+    buffer_free(&others);
+
+    struct edge edge = { .hash_seed = seed };
+    struct call call, other_call;
+    struct destination to = { .name = "a" };
+    edge_start(&edge);
+    assert_int_equal(edge_arrive(&edge, &one, &call), REQUEST_NEW);
+    assert_int_equal(edge_arrive(&edge, &other, &other_call), REQUEST_NEW);
+    assert_int_equal(edge_arrive(&edge, &one, NULL), REQUEST_REPEATED);
+    assert_int_equal(edge_arrive(&edge, &other, NULL), REQUEST_REPEATED);
+    assert_int_equal(edge_forward(&edge, &call, &to, 1, NULL), 0);
+    edge_forget(&edge);
+    const struct request_text cancel = { .branch = other.branch, .method = "CANCEL" };
+    assert_int_equal(edge_arrive(&edge, &cancel, NULL), REQUEST_CANCEL_MATCHED);
+    edge_expect(&edge, "U 200\n"); /* a was not asked by the one that is cancelled */
+    const struct local_reply terminated = { .status = 487 };
+    assert_int_equal(server_transaction_reply(edge.layer, other_call.server, &terminated), 0);
+    edge_expect(&edge, "U 487\n");
+    edge_stop(&edge);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -501,6 +641,11 @@ int main(void)
         cmocka_unit_test(test_one_more_try_against_its_word),
         cmocka_unit_test(test_no_other_address_after_timer_c),
         cmocka_unit_test(test_old_cancels_of_another_dialog),
+        cmocka_unit_test(test_last_call_while_the_edge_waits),
+        cmocka_unit_test(test_no_100_after_the_failure),
+        cmocka_unit_test(test_illegal_event),
+        cmocka_unit_test(test_challenge_that_is_not_added),
+        cmocka_unit_test(test_two_keys_of_one_hash),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@ use File::Path qw(make_path);
 use File::Spec;
 use File::Temp ();
 
-our @EXPORT_OK = qw(top_srcdir top_builddir files slurp lines code_of functions_of exemptions uncovered finish
+our @EXPORT_OK = qw(top_srcdir top_builddir files slurp lines code_of functions_of exemptions finish
     make_variable compiler made_up_tree made_up_library run_command run_check complaints);
 
 # Directories that hold no source of ours, wherever they stand.
@@ -88,17 +88,6 @@ sub exemptions ($root, $kind) {
         $exempt{ $2 =~ s/\s+/ /gr } = $3 if $1 eq $kind;
     }
     return \%exempt;
-}
-
-# src/UNCOVERED as { file, count, code, reason }: branches that no test takes.
-sub uncovered ($root) {
-    my @rows;
-    for my $line (grep { !/^(?:#|\s*$)/ } lines("$root/src/UNCOVERED")) {
-        my ($file, $count, $code, $reason) = $line =~ /^(\S+) (\d+) (.+) -- (.+)$/
-            or die "src/UNCOVERED: cannot read \"$line\"\n";
-        push @rows, { file => $file, count => $count, code => $code, reason => $reason };
-    }
-    return @rows;
 }
 
 # Prints the problems of a check and ends it with their status.

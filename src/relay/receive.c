@@ -74,6 +74,20 @@ static void deliver_response(void *receiver, struct mail *mail)
     free(response);
 }
 
+/* TRANSPORT_UNSET is nobody's: no response comes by it. */
+struct slice response_origin(enum transport transport, const struct connection_facts *facts,
+    const struct endpoint *peer, uint8_t out[RESPONSE_ORIGIN_SIZE])
+{
+    memset(out, 0, RESPONSE_ORIGIN_SIZE);
+    if (transport == TRANSPORT_UDP || facts != NULL)
+        out[0] = (uint8_t)transport;
+    if (transport == TRANSPORT_UDP)
+        memcpy(out + 1, peer->address.bytes, sizeof(peer->address.bytes));
+    else if (facts != NULL && facts->has_key_digest)
+        memcpy(out + 1, facts->key_digest, DIGEST_SIZE);
+    return slice_of((const char *)out, RESPONSE_ORIGIN_SIZE);
+}
+
 static void receive_response(struct worker *worker, const struct upstream *upstream, struct sip_message *message)
 {
     struct sip_defect defect;

@@ -52,6 +52,17 @@ my $reply = $edge->ask('MESSAGE', two_ways('even.test', 'sip:even.example;transp
 is($reply->status, 200, 'after a target of level none over TLS comes one of level none over UDP');
 is(scalar(my @seen = $plain->messages), 1, 'which has the message');
 
+# No row names it: that of its address would rule it, and nobody learns the address.
+$reply = $edge->ask('MESSAGE', two_ways('nobody.test', 'sip:nobody.example'));
+is($reply->status, 200, 'after a name that is not found, and no address asks for anything, comes one of level none');
+is(scalar(@seen = $plain->messages), 2, 'which has the message');
+$edge->apply("INSERT INTO trelay.outbound_policy (name, address, level, trust_set) VALUES "
+        . "('strict', '198.51.100.0/24', 'chain', 'fed')");
+$reply = $edge->ask('MESSAGE', 'sip:bob@nobody.test');
+cmp_ok($reply->status, '>=', 400, 'when one address has to prove something, the name may have had that address');
+is(scalar(@seen = $plain->messages), 2, 'the one that proves nothing saw nothing');
+like($edge->record($reply)->{reason}, qr/^(?:weaken-refused|dns-failed|no-address)$/, 'the record says why');
+
 $edge->stop;
 is($plain->stop, 0, 'the neighbour ends well');
 done_testing;

@@ -79,6 +79,35 @@ enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
     return LOOKUP_RESULT_HIT;
 }
 
+static enum level pin_level(const struct policy_snapshot *snapshot, const struct requirement_question *question,
+    const struct flag_set *flags)
+{
+    const struct outbound_policy *row = row_of_pin(snapshot, question->pin);
+    return row != NULL ? requirement_pinned_level(row, flags, question->pin) : question->pin->level;
+}
+
+enum level requirement_highest_level(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question)
+{
+    static const enum permission permissions[] = { PERMISSION_REFUSED, PERMISSION_ALLOWED };
+    const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
+    struct policy_lookup_order named = *question->order;
+    enum level highest = question->pin != NULL ? pin_level(snapshot, question, flags) : LEVEL_UNSET;
+    const struct outbound_policy *rows[1 + ARRAY_SIZE(permissions)] = { NULL };
+    enum reason reason;
+    named.count = 0;
+    for (unsigned i = 0; i < question->order->count; i++)
+        if (question->order->steps[i] != LOOKUP_ADDR)
+            named.steps[named.count++] = question->order->steps[i];
+    (void)policy_lookup(snapshot, &question->query, &named, &rows[0], &reason);
+    for (unsigned i = 0; named.count < question->order->count && i < ARRAY_SIZE(permissions); i++)
+        rows[1 + i] = policy_snapshot_strictest_by_address(snapshot, permissions[i]);
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i] != NULL && requirement_level(rows[i], flags) > highest)
+            highest = requirement_level(rows[i], flags);
+    return highest;
+}
+
 static void copy_flags(const struct flag_set *from, struct flag_set *to)
 {
     *to = FLAG_SET_EMPTY;

@@ -171,6 +171,11 @@ struct requirement_rule {
 enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
     const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r);
 
+/* The highest level that the question could come to, whatever the address is: the floor that a target leaves behind
+ * whose address never got known (INV-34). LEVEL_UNSET: no row could rule it. */
+enum level requirement_highest_level(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question);
+
 /* The row that rules, then requirement_build(). A row that does not lead to this address any more is refused, too. */
 enum reason requirement_derive(const struct policy_snapshot *snapshot, const struct requirement_question *question,
     const struct capabilities *capabilities, const struct requirement_defaults *defaults,

@@ -165,6 +165,22 @@ static bool is_indexed(const struct outbound_policy *row)
         (row->match != MATCH_ADDRESS || row->match_prefix.length <= 128);
 }
 
+/* A level that is none is as strict as any (INV-1). */
+static unsigned strictness(const struct outbound_policy *row)
+{
+    return row->level > LEVEL_UNSET && row->level < LEVEL_COUNT ? (unsigned)row->level : LEVEL_COUNT;
+}
+
+static void note_address(struct policy_snapshot *snapshot, const struct outbound_policy *row)
+{
+    bool is_v6 = row->match_prefix.address.family == ADDRESS_V6, may_weaken = row->weaken == PERMISSION_ALLOWED;
+    const struct outbound_policy **strictest =
+        &snapshot->strictest_by_address[may_weaken ? PERMISSION_ALLOWED : PERMISSION_REFUSED];
+    snapshot->has_prefix_length[is_v6][row->match_prefix.length] = true;
+    if (*strictest == NULL || strictness(row) > strictness(*strictest))
+        *strictest = row;
+}
+
 static int index_outbound(struct policy_builder *builder)
 {
     struct policy_snapshot *snapshot = builder->snapshot;
@@ -184,8 +200,7 @@ static int index_outbound(struct policy_builder *builder)
         row_index_add(index, i);
         snapshot->has_suffix = snapshot->has_suffix || row->match == MATCH_SUFFIX;
         if (row->match == MATCH_ADDRESS)
-            snapshot->has_prefix_length[row->match_prefix.address.family == ADDRESS_V6][row->match_prefix.length] =
-                true;
+            note_address(snapshot, row);
     }
     for (uint32_t i = 0; rc == 0 && i <= index->mask; i++)
         if (index->slots[i].first != ROW_NONE)

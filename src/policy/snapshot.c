@@ -160,6 +160,12 @@ const struct outbound_policy *policy_snapshot_outbound(const struct policy_snaps
     return ruling != ROW_NONE && snapshot_outbound(snapshot, ruling) == row ? row : NULL;
 }
 
+const struct outbound_policy *policy_snapshot_strictest_by_address(const struct policy_snapshot *snapshot,
+    enum permission weaken)
+{
+    return snapshot->strictest_by_address[weaken];
+}
+
 const struct dialog_secrets *policy_snapshot_dialog_secrets(const struct policy_snapshot *snapshot)
 {
     return &snapshot->dialog_secrets;

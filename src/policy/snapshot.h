@@ -78,6 +78,11 @@ const struct policy_credential *policy_snapshot_credential(const struct policy_s
  * ->unusable. */
 const struct outbound_policy *policy_snapshot_outbound(const struct policy_snapshot *snapshot, int64_t id);
 
+/* Of the rows that rule an address and give (or refuse) the permission to weaken, one of the highest level; NULL when
+ * there is none. */
+const struct outbound_policy *policy_snapshot_strictest_by_address(const struct policy_snapshot *snapshot,
+    enum permission weaken);
+
 const struct dialog_secrets *policy_snapshot_dialog_secrets(const struct policy_snapshot *snapshot);
 
 /* By content, whatever its name is now: one that can be used, or NULL (INV-38, INV-40). */

@@ -57,6 +57,8 @@ struct policy_snapshot {
     struct row_index by_criterion;    /* peers, by position: each under its most selective criterion */
     struct row_index by_request;      /* routes, by position: domain, user prefix, peer */
 
+    /* Of the rows that rule an address, the strictest of each permission to weaken; NULL: there is none. */
+    const struct outbound_policy *strictest_by_address[PERMISSION_COUNT];
     bool has_suffix, has_route_suffix;
     bool has_prefix_length[2][129];      /* of outbound rows; V4, V6: a look-up tries only lengths that occur */
     bool has_peer_prefix_length[2][129]; /* of peer rules */

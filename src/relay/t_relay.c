@@ -100,6 +100,14 @@ static enum level floor_of(const struct relay_step *step)
     return step->level_floor > exchange->group_floor ? step->level_floor : exchange->group_floor;
 }
 
+static void raise_floor(struct relay_step *step, enum level level)
+{
+    struct exchange *exchange = step->exchange;
+    (void)floor_of(step);
+    step->level_floor = step->level_floor > level ? step->level_floor : level;
+    exchange->level_floor = exchange->level_floor > level ? exchange->level_floor : level;
+}
+
 /* Whyever the earlier one failed: its name, its row and its certificates may have failed it before anybody was asked to
  * prove anything. */
 static enum reason keep_floor(struct relay_step *step, const struct requirement_rule *rule)
@@ -115,9 +123,18 @@ static enum reason keep_floor(struct relay_step *step, const struct requirement_
             level_name(level));
         return REASON_WEAKEN_REFUSED;
     }
-    step->level_floor = level;
-    exchange->level_floor = exchange->level_floor > level ? exchange->level_floor : level;
+    raise_floor(step, level);
     return REASON_NONE;
+}
+
+/* The target is given up before its address was known. Which row would have ruled that nobody knows: whoever can keep a
+ * name from being found must not choose what the next target has to prove. */
+static void fail_unlocated(struct relay_step *step, enum reason reason)
+{
+    const struct requirement_question question = question_of(step);
+    if (step->rule.row == NULL)
+        raise_floor(step, requirement_highest_level(snapshot_of(step), &question));
+    fail(step, reason);
 }
 
 static void start_transaction(struct relay_step *step);
@@ -128,12 +145,12 @@ static void on_located(void *arg, const struct locate_result *result)
     step->locating = NULL;
     if (result->reason != REASON_NONE || result->count == 0) {
         step->why = result->why;
-        fail(step, result->reason != REASON_NONE ? result->reason : REASON_NO_ADDRESS);
+        fail_unlocated(step, result->reason != REASON_NONE ? result->reason : REASON_NO_ADDRESS);
         return;
     }
     step->targets = malloc(result->count * sizeof(*step->targets));
     if (step->targets == NULL) {
-        fail(step, REASON_NO_MEMORY);
+        fail_unlocated(step, REASON_NO_MEMORY);
         return;
     }
     memcpy(step->targets, result->targets, result->count * sizeof(*step->targets));
@@ -150,11 +167,11 @@ static void find_targets(struct relay_step *step)
     if (reason == REASON_NONE)
         reason = next_hop_targets(&hop, &step->targets, &step->target_count, &question);
     if (reason != REASON_NONE)
-        fail(step, reason);
+        fail_unlocated(step, reason);
     else if (step->target_count > 0)
         start_transaction(step);
     else if (locate_start(step->exchange->worker->resolver, &question, on_located, step, &step->locating) != 0)
-        fail(step, REASON_NO_MEMORY);
+        fail_unlocated(step, REASON_NO_MEMORY);
 }
 
 void t_relay_start(struct relay_step *step)

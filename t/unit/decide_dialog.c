@@ -402,6 +402,66 @@ static void what_the_flags_of_the_invite_chose_stays(void **state)
     policy_snapshot_unref(snapshot);
 }
 
+static struct outbound_policy of_place(int64_t id, enum policy_match match, const char *prefix, enum level level,
+    bool may_weaken)
+{
+    struct outbound_policy row = row_of_level(id, "placed", level);
+    row.match = match;
+    row.match_name = NULL;
+    row.match_prefix = fixture_prefix(prefix);
+    row.weaken = may_weaken ? PERMISSION_ALLOWED : PERMISSION_REFUSED;
+    return row;
+}
+
+/* What is feared of an address that is not known is the most that one of them turns out to ask for, and the pin. */
+static void what_is_feared_is_the_most_that_an_address_asks(void **state)
+{
+    (void)state;
+    static const enum level choices[] = { LEVEL_UNSET, LEVEL_NONE, LEVEL_ENCRYPT, LEVEL_CHAIN, LEVEL_DOMAIN };
+    static const char *const flag_texts[] = { "", "tls", "verify-chain", "no-verify" };
+    static const struct policy_lookup_order asking = { .count = 3,
+        .steps = { LOOKUP_DST, LOOKUP_ADDR, LOOKUP_DEFAULT } };
+    static const struct policy_lookup_order blind = { .count = 1, .steps = { LOOKUP_DEFAULT } };
+    for (unsigned world = 0; world < 5 * 5 * 5 * 4 * 4 * 3; world++) {
+        unsigned rest = world;
+        enum level of_one = choices[rest % 5], of_two = choices[(rest /= 5) % 5], of_all = choices[(rest /= 5) % 5];
+        struct flag_set flags;
+        assert_int_equal(flags_parse(slice_of_string(flag_texts[(rest /= 5) % 4]), &flags, NULL), 0);
+        bool one_weakens = (rest /= 4) % 2 != 0, two_weakens = rest / 2 % 2 != 0;
+        unsigned pin_level = rest / 4; /* none, chain, domain */
+        struct policy_builder *builder = fixture_builder();
+        const struct outbound_policy one = of_place(1, MATCH_ADDRESS, "192.0.2.0/24", of_one, one_weakens),
+            two = of_place(2, MATCH_ADDRESS, "2001:db8::/32", of_two, two_weakens),
+            all = of_place(3, MATCH_DEFAULT, "0.0.0.0/0", of_all, one_weakens);
+        if (of_one != LEVEL_UNSET)
+            assert_int_equal(policy_builder_outbound(builder, &one), 0);
+        if (of_two != LEVEL_UNSET)
+            assert_int_equal(policy_builder_outbound(builder, &two), 0);
+        if (of_all != LEVEL_UNSET)
+            assert_int_equal(policy_builder_outbound(builder, &all), 0);
+        struct policy_snapshot *snapshot = fixture_finish(builder);
+        struct dialog_part pin = { .row_id = 77, .level = pin_level == 1 ? LEVEL_CHAIN : LEVEL_DOMAIN };
+        struct requirement_question question = { .query = { .next_hop_domain = "lost.example" }, .order = &asking,
+            .flags = &flags, .pin = pin_level > 0 ? &pin : NULL };
+        enum level feared = requirement_highest_level(snapshot, &question),
+            found = pin_level > 0 ? pin.level : LEVEL_UNSET;
+        static const char *const addresses[] = { "192.0.2.1", "2001:db8::1", "198.51.100.1" };
+        for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+            struct address address = fixture_address(addresses[i]);
+            struct requirement_rule rule;
+            (void)requirement_look_up(snapshot, &question, &address, &rule);
+            if (rule.row != NULL && requirement_level(rule.row, &flags) > found)
+                found = requirement_level(rule.row, &flags);
+        }
+        assert_int_equal(feared, found);
+        question.order = &blind; /* which never asks for the address */
+        question.pin = NULL;
+        assert_int_equal(requirement_highest_level(snapshot, &question),
+            of_all != LEVEL_UNSET ? requirement_level(policy_snapshot_outbound(snapshot, 3), &flags) : LEVEL_UNSET);
+        policy_snapshot_unref(snapshot);
+    }
+}
+
 static void what_is_kept_is_what_is_proven(void **state)
 {
     (void)state;
@@ -449,6 +509,7 @@ int main(void)
         cmocka_unit_test(a_pinned_row_leads_nowhere),
         cmocka_unit_test(a_name_of_the_pinned_row),
         cmocka_unit_test(what_the_flags_of_the_invite_chose_stays),
+        cmocka_unit_test(what_is_feared_is_the_most_that_an_address_asks),
         cmocka_unit_test(what_is_kept_is_what_is_proven),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

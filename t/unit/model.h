@@ -155,7 +155,7 @@ struct stream {
     uint64_t published_at;  /* step */
     int64_t opened_at, proven_at;
     uint64_t opened_ms;     /* by the loop's clock */
-    unsigned under_way;
+    unsigned under_way, carried; /* requests */
     uint8_t shown;          /* certificate */
     int8_t shown_sni, shown_credential; /* by us */
     bool was_resumed;

@@ -380,6 +380,12 @@ static void check_request(struct stream *link, struct model_request *request, ui
     if (model_is_too_old(link, &want, &model()->at->loop))
         model_fail(request, link, "S4: sent after the end of the connection");
     bool is_openers = link->opener == request->number && link->opener_attempt == attempt;
+    /* Those who waited before it went away: it is as if it had opened it, if nobody else comes. */
+    if (link->carried == 0 && !want.may_reuse && ((const struct flow *)link->arg)->is_exclusive) {
+        link->opener = request->number;
+        link->opener_attempt = attempt;
+        is_openers = link->is_exclusive = true;
+    }
     if ((link->is_exclusive || !want.may_reuse) && !is_openers)
         model_fail(request, link, "S2: a connection of its own is shared");
     if (!want.may_connect && link->published_at > request->placed_at)
@@ -388,6 +394,7 @@ static void check_request(struct stream *link, struct model_request *request, ui
     request->link_serial = link->serial;
     request->link_class_serial = link->class_serial;
     link->under_way += request->has_client;
+    link->carried++;
     model()->totals.written++;
 }
 

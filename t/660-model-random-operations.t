@@ -28,9 +28,9 @@ sub run_with ($seed, $steps, %more) {
     my $is_off = $more{is_reuse_off} ? ' without reuse' : '';
     ok($ended && !@wrong, "seed $seed$is_off: nothing but what is permitted");
     diag($_) for @wrong > TOLD ? @wrong[ 0 .. TOLD - 1 ] : @wrong;
-    my $text = sprintf 'seed %s%s: %d steps in %.1f s; %d policies, %d requests, %d connections, %d seen by peers', $seed, $is_off,
+    my $text = sprintf 'seed %s%s: %d steps in %.1f s; %d policies, %d requests, %d connections, %d seen by peers; within calls %d served, %d refused', $seed, $is_off,
         $run->{step}, time - $begin, scalar @{ $oracle->{worlds} }, scalar keys %{ $oracle->{requests} },
-        scalar keys %{ $oracle->{connections} }, $oracle->{judged};
+        scalar keys %{ $oracle->{connections} }, $oracle->{judged}, @{ $run->{dialogs} }{qw(served refused)};
     $end ? diag($text) : note($text);
     return $run;
 }
@@ -55,6 +55,7 @@ elsif (defined $ENV{SEED}) {
 }
 else {
     run_twice(17, TWIN_STEPS);
-    run_with(8, SEED_STEPS);
+    my $dialogs = run_with(8, SEED_STEPS)->{dialogs};
+    cmp_ok($dialogs->{$_}, '>', 1, "requests within calls were $_") for qw(served refused);
 }
 done_testing;

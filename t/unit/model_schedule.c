@@ -353,6 +353,7 @@ static void finish(void)
     world->refuse_in = 0;
     for (size_t i = 0; i < MODEL_WORKERS; i++)
         tell_policy(&world->workers[i]);
+    run_dry(); /* turns that began before the clock was set the last time */
     settle();
     for (size_t i = 0; i < PROBES; i++) {
         for (size_t worker = 0; worker < MODEL_WORKERS; worker++)

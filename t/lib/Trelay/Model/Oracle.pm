@@ -66,12 +66,25 @@ sub needs_of ($self, $request) {
     return @{ $request->{needs} } if $request->{needs};
     my @worlds = $self->worlds_of($request);
     my @needs;
-    for my $i (0 .. $#worlds) {
+    @needs = $self->needs_within($request->{dialog}, @worlds) if $request->{dialog};
+    for my $i ($request->{dialog} ? () : 0 .. $#worlds) {
         my @routing = %{ $worlds[$i]{routes} } ? @worlds[ 0 .. $i ] : $worlds[$i];
         push @needs, map { $worlds[$i]->targets($request, $_) } @routing;
     }
     $request->{needs} = \@needs if defined $request->{done};
     return @needs;
+}
+
+# What the call may have begun with: where several rows could have led to whom it was answered by, each of them.
+sub needs_within ($self, $dialog, @worlds) {
+    my $connection = $self->{connections}{ $dialog->{invite}{connection} };
+    my %pin;
+    for my $need (grep { !$_->{deny} && $self->is_hop($_, $dialog->{peer}) } $self->needs_of($dialog->{invite})) {
+        next if $connection && defined $connection->{leaf} && !$self->newest->fits($need, $connection);
+        my %part = map { $_ => $need->{$_} } qw(serial level domain);
+        $pin{"@part{qw(serial level domain)}"} = { %part, flags => $dialog->{invite}{flags} };
+    }
+    return map { my $world = $_; map { $world->within($pin{$_}, $dialog->{peer}) } sort keys %pin } @worlds;
 }
 
 # --- The diary ---
@@ -117,7 +130,7 @@ sub judge ($self) {
 sub judge_branch ($self, $request, $seen) {
     my ($method, $name) = ($seen->{method}, $seen->{connection}{name});
     $self->violation("S5 $method twice on branch $seen->{branch}", $request) if $self->{branch}{"$method $seen->{branch}"}++;
-    if ($method eq 'ACK' || $method eq 'CANCEL') {
+    if (!$request->{dialog} && ($method eq 'ACK' || $method eq 'CANCEL')) {
         my $is_there = grep { $_->{method} eq 'INVITE' && $_->{branch} eq $seen->{branch} && "$_->{peer}/$_->{n}" eq $name }
             @{ $self->{seen}{ $seen->{token} } };
         $self->violation("S5 $method on $name, where its INVITE is not", $request) if !$is_there;
@@ -192,6 +205,7 @@ sub would_open ($self, $need, $peer) {
 # the model knows it whole.
 sub judge_at_rest ($self, $request, $peers) {
     my @targets = $self->needs_of($request);
+    return if $request->{dialog} && @targets > 1;
     my $status  = $request->{status};
     my $is_served = defined $request->{connection};
     return $self->judge_many($request, $peers, @targets) if @targets > 1;
@@ -287,7 +301,16 @@ sub judge_record ($self, $request, @records) {
     return $self->judge_identifiers($request, $record, $connection);
 }
 
-# One name for one connection, one digest for one key.
+# Nobody but a call that goes on has its row from a pin.
+sub judge_pinned ($self, $request, $record, @more) {
+    return if !$record || @more || !$request->{connection};
+    my $is_pinned = $record->{outbound_pinned} ? 1 : 0;
+    my $should = $request->{dialog} ? 1 : 0;
+    $self->violation("R record: pinned is $is_pinned", $request) if $is_pinned != $should;
+    return;
+}
+
+# One name for one connection, one digest for one key, one key for one digest.
 sub judge_identifiers ($self, $request, $record, $connection) {
     my $id = $record->{outbound_connection_id} // 'NULL';
     my $known = $self->{connection_id}{$id} //= $connection->{name};
@@ -295,6 +318,8 @@ sub judge_identifiers ($self, $request, $record, $connection) {
     my $key = $request->{key}{ $connection->{name} } // return;
     my $before = $self->{key_of}{ $record->{outbound_key_digest} } //= $key;
     $self->violation("S2 one digest for two keys: $before; $key", $request) if $before ne $key;
+    my $digest = $self->{digest_of}{$key} //= $record->{outbound_key_digest};
+    $self->violation("INV-41 two digests for one key: $key", $request) if $digest ne $record->{outbound_key_digest};
     return;
 }
 

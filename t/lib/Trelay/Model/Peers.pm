@@ -250,7 +250,9 @@ sub answer ($self, $connection, $message, $status) { return $self->say($connecti
 
 sub say ($self, $connection, $message, $status) {
     return if $connection->{is_gone};
+    my ($host, $port) = @{ $self->{peer}{ $connection->{peer} } }{qw(host port)};
     my $text = response($message, $status, 'So', to_tag => "$connection->{peer}$connection->{n}",
+        contact => "<sip:$host:$port;transport=tls>",
         headers => [ [ 'X-Conn' => "$connection->{peer}/$connection->{n}" ] ]);
     syswrite $connection->{socket}, $text;
     return;

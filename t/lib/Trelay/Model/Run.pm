@@ -18,6 +18,7 @@ use Trelay::Edge;
 use Trelay::Loopback qw(own_address);
 use Trelay::Model::Callers;
 use Trelay::Model::Chance;
+use Trelay::Model::Dialogs;
 use Trelay::Model::Oracle;
 use Trelay::Model::Peers;
 use Trelay::Model::World;
@@ -76,6 +77,7 @@ sub start ($class, %options) {
     );
     $self->{oracle} = Trelay::Model::Oracle->new;
     $self->{callers} = Trelay::Model::Callers->new($self);
+    $self->{dialogs} = Trelay::Model::Dialogs->new($self);
     $self->{filed} = File::Temp::tempdir('trelay-filed-XXXXXX', TMPDIR => 1, CLEANUP => 1);
     $self->{peer} = { map { $_ => { up => 1, handshake => 'normal', request => 'answer', ask => 'ask', newest => '1.3' } }
             $self->{peers}->names };
@@ -155,7 +157,7 @@ sub control ($self, $command, %more) {
 }
 
 sub row_sql ($self, $row) {
-    my %column = (%$row, next_hop => '{' . join(',', map { $self->{peers}->place($_) } @{ $row->{next_hop} }) . '}');
+    my %column = ((map { $_ => $row->{$_} } grep { $_ ne 'serial' } keys %$row), next_hop => '{' . join(',', map { $self->{peers}->place($_) } @{ $row->{next_hop} }) . '}');
     $column{pins} = "{$row->{pins}}" if $row->{pins};
     $column{send_sni} = $row->{send_sni} ? 'true' : 'false' if exists $row->{send_sni};
     $column{reuse} = $row->{reuse} ? 'true' : 'false' if exists $row->{reuse};
@@ -196,7 +198,8 @@ sub begin ($self) {
         "UPDATE trelay.certificate SET chain_path = '$self->{filed}/chain.pem' WHERE name = 'filed'",
         "UPDATE trelay.certificate_key SET key_path = '$self->{filed}/key.pem' WHERE certificate = 'filed'",
         $self->{callers}->begin_sql($world),
-        "DELETE FROM trelay.certificate_key WHERE certificate = 'keyless'";
+        "DELETE FROM trelay.certificate_key WHERE certificate = 'keyless'",
+        'DO $$ BEGIN PERFORM trelay.rotate_dialog_secret(); END $$';
     for my $match (@MATCHES) {
         my $row = $self->random_row($match);
         $row = $self->random_row($match) while $world->refusal($row);
@@ -304,6 +307,16 @@ sub do_delete ($self) {
     my $world = $self->world->copy;
     delete $world->{rows}{$name};
     return $self->change("delete $name", $world, "DELETE FROM trelay.outbound_policy WHERE name = '$name'", $is_awaited);
+}
+
+# M3: a row is not what it is called.
+sub do_rename ($self) {
+    my ($which, $is_awaited) = ($self->chance->below(1000), $self->chance->percent(60));
+    my @names = sort keys %{ $self->world->{rows} } or return;
+    my $old = $names[ $which % @names ];
+    my $new = 'r' . ++$self->{row_count};
+    return $self->change("$old is called $new", $self->world->copy->rename_row($old, $new),
+        "UPDATE trelay.outbound_policy SET name = '$new' WHERE name = '$old'", $is_awaited);
 }
 
 sub do_certificate ($self) {
@@ -441,6 +454,7 @@ sub do_release ($self) {
 
 sub do_call    ($self) { return $self->{callers}->do_call }
 sub do_profile ($self) { return $self->{callers}->do_profile }
+sub do_dialog  ($self) { return $self->{dialogs}->do_dialog }
 
 # The database goes, requests come, it comes back.
 sub do_database ($self) {
@@ -545,15 +559,17 @@ sub pump ($self, $seconds = 0) {
 sub hear ($self, $message) {
     my $status = $message->status // return $self->{callers}->hear($message);
     my ($token) = ($message->call_id // '') =~ /^(\w+)\@model/ or return;
-    my $request = $self->{oracle}{requests}{$token} // return;
+    my $request = $self->{dialogs}->asked($token, $message) // $self->{oracle}{requests}{$token} // return;
     return if $status < 200 || $message->cseq !~ /\Q$request->{method}\E$/;
     $self->{edge}->acknowledge($request->{message}, $message, $self->{edge}->phone) if $request->{method} eq 'INVITE' && $status >= 300;
     return if defined $request->{done};
     my ($reason) = map { /"([a-z0-9-]+)[:"]/ ? $1 : () } $message->header('Warning');
     %$request = (%$request, status => $status, reason => $reason // '', connection => scalar $message->header('X-Conn'),
         done => ++$self->{tick}, warning => join('; ', $message->header('Warning')));
-    delete $self->{in_flight}{$token};
-    $self->note("answered $token: $status " . ($request->{connection} // '') . " $request->{warning}");
+    delete $self->{in_flight}{ $request->{token} };
+    $self->{dialogs}->begin($request, $message) if $request->{method} eq 'INVITE' && $status < 300;
+    $self->{dialogs}->answered($request);
+    $self->note("answered $request->{token}: $status " . ($request->{connection} // '') . " $request->{warning}");
     return;
 }
 
@@ -575,7 +591,7 @@ sub wait_for_answers ($self) {
 
 my @STIR = (do_send => 30, do_burst => 8, do_insert => 3, do_replace => 6, do_update => 10, do_delete => 2, do_certificate => 3,
     do_trust => 4, do_route => 2, do_leaf => 6, do_manner => 12, do_cut => 5, do_release => 4, do_reload => 2, do_cancel => 5,
-    do_repair => 3, do_file => 1, do_call => 5, do_profile => 2, do_database => 1);
+    do_repair => 3, do_file => 1, do_call => 5, do_profile => 2, do_database => 1, do_dialog => 8, do_rename => 2);
 
 sub step ($self, $operation) {
     $self->{step}++;
@@ -613,6 +629,7 @@ sub rest ($self) {
         $self->chance->percent(70) ? $self->ask_one : $self->ask_several;
     }
     $self->{callers}->do_call(1) if $self->chance->percent(50);
+    $self->{dialogs}->ask_at_rest for 1 .. $self->chance->below(3);
     return;
 }
 
@@ -629,7 +646,7 @@ sub settle ($self) {
             $oracle->violation('G6 a connection is shown twice') if keys %once != @shown;
             $theirs = grep { $_->{is_open} } values %{ $oracle->{connections} };
             $ours   = @shown;
-            return $theirs == $ours;
+            return $theirs == $ours && !grep { $_->{state} !~ /^(?:ready|draining)$/ } @shown;
         }, PATIENCE_S);
     };
     $oracle->violation("L2 the relay has $ours connections, the peers $theirs: $@") if !$is_settled;
@@ -673,23 +690,37 @@ sub alone ($asked) {
 }
 
 sub served_at_rest ($self, $request) {
-    $self->send($request);
+    return ($self->served_together($request))[0];
+}
+
+sub ask_several ($self) {
+    my @drawn = map { $self->random_request(1) } 1 .. 4;
+    my @requests = $self->served_together(map { {%$_} } @drawn);
+    push @{ $self->{outcomes} }, map { $_->{outcome} // '?' } @requests;
+    # M2, M4: the same in another order, beside unverified requests to the same next hops.
+    my @others = $self->served_together(map { ({ %$_, flags => { 'no-verify' => 1 }, text => 'no-verify' }, {%$_}) } reverse @drawn);
+    for my $request (@requests) {
+        my (undef, $again) = splice @others, -2;
+        my $is_known = defined $request->{outcome} && defined $again->{outcome} && $request->{leaf} eq $again->{leaf};
+        $self->{oracle}->violation("M2 M4 \"$again->{outcome}\" in another order beside others, \"$request->{outcome}\" before", $again)
+            if $is_known && $request->{outcome} ne $again->{outcome};
+    }
+    return;
+}
+
+# All at one time.
+sub served_together ($self, @asked) {
+    my @requests = map { $self->send($_) } @asked;
     $self->wait_for_answers;
+    $self->judge_served($_) for @requests;
+    return @requests;
+}
+
+sub judge_served ($self, $request) {
     $self->take_diary;
     $request->{leaf} = $request->{connection} ? $self->{oracle}{connections}{ $request->{connection} }{leaf} : '';
     $request->{outcome} = $self->{oracle}->judge_at_rest($request, $self->{peer}) if defined $request->{status};
     return $request;
-}
-
-sub ask_several ($self) {
-    my @requests = map { $self->send($self->random_request(1)) } 1 .. 4;
-    $self->wait_for_answers;
-    $self->take_diary;
-    for my $request (@requests) {
-        my $outcome = defined $request->{status} ? $self->{oracle}->judge_at_rest($request, $self->{peer}) : undef;
-        push @{ $self->{outcomes} }, $outcome // '?';
-    }
-    return;
 }
 
 # What the records say of the round's requests.
@@ -697,23 +728,24 @@ sub account ($self) {
     my $oracle = $self->{oracle};
     $self->take_diary;
     $oracle->judge;
-    my @requests = splice @{ $self->{requests} };
-    my $wanted = join ',', map { quote("$_->{token}\@model.invalid") } @requests or return;
-    my $rows;
+    my %asked = map { my $begun = $_->{dialog} ? $_->{dialog}{invite} : $_; ("$begun->{token}\@model.invalid $_->{method}" => $_) }
+        splice(@{ $self->{requests} }), $self->{dialogs}->take_asked;
+    my $wanted = join ',', map { quote(s/ .*//r) } sort keys %asked or return;
+    my %records;
     my $is_there = eval {
         $self->{edge}->daemon->process->wait_until('records', sub {
-            $rows = $self->database->selectall_arrayref("SELECT * FROM trelay.transaction_record WHERE call_id IN ($wanted)"
-                . " AND method IN ('OPTIONS', 'MESSAGE', 'INVITE')", { Slice => {} }) // return 0;
-            my %has = map { $_->{call_id} => 1 } @$rows;
-            return keys %has == @requests;
+            my $rows = $self->database->selectall_arrayref("SELECT * FROM trelay.transaction_record WHERE call_id IN ($wanted)",
+                { Slice => {} }) // return 0;
+            %records = ();
+            push @{ $records{"$_->{call_id} $_->{method}"} }, $_ for @$rows;
+            return !grep { !$records{$_} } keys %asked;
         }, PATIENCE_S);
     };
     $oracle->violation("R records are missing: $@") if !$is_there;
-    my %records;
-    push @{ $records{ $_->{call_id} =~ s/\@.*//r } }, $_ for @$rows;
-    for my $request (grep { defined $_->{status} } @requests) {
-        my @records = @{ $records{ $request->{token} } // [] };
+    for my $name (grep { defined $asked{$_}{status} } sort keys %asked) {
+        my ($request, @records) = ($asked{$name}, @{ $records{$name} // [] });
         $oracle->judge_record($request, @records);
+        $oracle->judge_pinned($request, @records);
         $self->compare_with_explained($request, $records[0]);
     }
     return;

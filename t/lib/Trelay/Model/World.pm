@@ -44,16 +44,28 @@ sub refusal ($self, $new, $old_name = undef) {
     return @wrong;
 }
 
-sub put ($self, $row) { $self->{rows}{ $row->{name} } = { %COLUMN, %$row }; return $self }
+# Each writing makes another row, as the database numbers them; another name does not.
+my $written = 0;
+sub put ($self, $row) { $self->{rows}{ $row->{name} } = { %COLUMN, %$row, serial => ++$written }; return $self }
+
+sub rename_row ($self, $old, $new) {
+    $self->{rows}{$new} = { %{ delete $self->{rows}{$old} }, name => $new };
+    return $self;
+}
 
 sub row_for ($self, $domain) {
     my @labels = split /\./, $domain;
     my @match = ($domain, map { join '.', '*', @labels[ $_ .. $#labels ] } 1 .. $#labels - 1);
     for my $match (@match) {
-        my ($first) = sort { $a->{priority} <=> $b->{priority} } grep { $_->{domain} eq $match } values %{ $self->{rows} };
+        my $first = $self->first_of($match);
         return $first if $first;
     }
     return;
+}
+
+sub first_of ($self, $match) {
+    my ($first) = sort { $a->{priority} <=> $b->{priority} } grep { $_->{domain} eq $match } values %{ $self->{rows} };
+    return $first;
 }
 
 # The targets of a request, in order: each with group (those of one group are tried at one time), domain, and what
@@ -75,11 +87,25 @@ sub targets ($self, $request, $routing = $self) {
     return @targets;
 }
 
+# What a request within a call must get that goes to PEER by address (doc/decision/0014). PIN is what the call began
+# with: serial of the row, level, domain, flags. Nothing but a row that still rules is of use, and no level below.
+sub within ($self, $pin, $peer) {
+    my %place = (group => 0, domain => $pin->{domain});
+    my ($row) = grep { $_->{serial} == $pin->{serial} } values %{ $self->{rows} };
+    return { %place, deny => ['no-policy'] }
+        if !is_validating($pin->{level}) || !$row || $self->first_of($row->{domain})->{serial} != $row->{serial};
+    my $flags = $pin->{flags};
+    my @kept  = grep { exists $flags->{$_} && ($_ ne 'verify-domain' || $flags->{$_} ne '') } qw(cert no-cert sni no-sni trust verify-domain);
+    my $need  = $self->requirement($pin->{domain}, { map { $_ => $flags->{$_} } @kept }, $row, $pin->{level});
+    push @{ $need->{deny} }, 'no-policy' if $need->{deny};
+    return { %$need, %place, peers => [$peer] };
+}
+
 # What a next hop of that domain must be: a hash with deny => [reasons], or with level, expected, sni, client, anchors,
-# and the rest of what tells connections apart.
-sub requirement ($self, $domain, $flags) {
-    my $row = $self->row_for($domain) or return { deny => [qw(no-policy dns-failed no-address)] };
-    my %need = (row => $row->{name}, map { $_ => $row->{$_} } qw(tls_min isolation pins upgrade max_age));
+# and the rest of what tells connections apart. Of the ROW given, and no less than FLOOR.
+sub requirement ($self, $domain, $flags, $row = $self->row_for($domain), $floor = 'encrypt') {
+    return { deny => [qw(no-policy dns-failed no-address)] } if !$row;
+    my %need = (row => $row->{name}, level => $floor, map { $_ => $row->{$_} } qw(serial tls_min isolation pins upgrade max_age));
     my @deny;
     push @deny, qw(policy-unusable unknown-trust-set) if $row->{trust_set} && !@{ $self->{trust}{ $row->{trust_set} } };
     push @deny, qw(policy-unusable unknown-certificate)
@@ -102,7 +128,8 @@ sub add_level ($self, $row, $flags, $need) {
     my $wanted = exists $flags->{'verify-domain'} ? 'domain'
         : exists $flags->{'verify-chain'} || exists $flags->{trust} ? 'chain'
         :                                                             'encrypt';
-    $need->{level} = $RANK{$wanted} > $RANK{ $row->{level} } ? $wanted : $row->{level};
+    my ($level) = sort { $RANK{$b} <=> $RANK{$a} } $wanted, $row->{level}, $need->{level};
+    $need->{level} = $level;
     return if !exists $flags->{'no-verify'} || $need->{level} eq 'encrypt';
     return 'weaken-refused' if $row->{weaken} ne 'allowed';
     $need->{level} = 'encrypt';

@@ -17,7 +17,7 @@
 enum { MODEL_WORKERS = 2, MODEL_PEERS = 6, MODEL_DOMAINS = 8, MODEL_CERTIFICATES = 24, MODEL_ROOTS = 4,
     MODEL_TRUST_SETS = 4, MODEL_CREDENTIALS = 4, MODEL_CONTENTS = 64, MODEL_ROWS = 13, MODEL_LINKS = 96,
     MODEL_REQUESTS = 64, MODEL_GENERATIONS = 64, MODEL_BYTES = 2048, MODEL_SKEW_S = 5, MODEL_TRACE = 4096,
-    MODEL_STEPS = 2500, MODEL_LABELS = 512, MODEL_INBOUND = 16, MODEL_KNOWN = 16, MODEL_PAST = 8,
+    MODEL_STEPS = 2500, MODEL_LABELS = 512, MODEL_INBOUND = 16, MODEL_KNOWN = 16, MODEL_PAST = 8, MODEL_LISTS = 32,
     MODEL_CLASS_MAX = 5, MODEL_CLASS_MAX_CALM = 20, MODEL_WAITERS_MAX = 4 };
 
 /* --- Chance --- */
@@ -61,6 +61,7 @@ struct model_peer {
 struct trust_store {
     unsigned references;
     uint8_t roots; /* a bit for each */
+    uint8_t list;  /* of revoked certificates; 0: none */
 };
 
 struct tls_credential {
@@ -94,6 +95,7 @@ struct model_policy {
     int64_t loaded_at;
     struct model_row rows[MODEL_ROWS];
     uint8_t trust_sets[MODEL_TRUST_SETS]; /* roots; 0: the set is gone */
+    uint8_t lists[MODEL_TRUST_SETS];      /* of the set, from 1; 0: it has none */
     int8_t credentials[MODEL_CREDENTIALS]; /* content; -1: gone */
     struct model_profile profile;
 };
@@ -102,7 +104,7 @@ struct model_policy {
 struct model_class {
     uint8_t transport, peer, local, isolation;
     int8_t credential, sni, domain; /* content, domains */
-    uint8_t level, roots, crl, tls_min, tls_max, ciphers;
+    uint8_t level, roots, crl, list, tls_min, tls_max, ciphers;
     uint32_t pins; /* a bit for each certificate; 0: any */
 };
 
@@ -203,7 +205,7 @@ struct model_observation {
 /* What happened, so that a run that checks nothing shows. */
 #define MODEL_TOTALS(X) \
     X(opened) X(handshakes) X(written) X(reused) X(joined) X(upgraded) X(denied) X(refused) X(stale) X(withdrawn) \
-    X(messages) X(accepted) X(answered) X(closed) X(probed) X(lost) X(consulted)
+    X(messages) X(accepted) X(answered) X(closed) X(probed) X(lost) X(consulted) X(revoked)
 struct model_totals {
 #define X(member) uint64_t member;
     MODEL_TOTALS(X)
@@ -243,7 +245,8 @@ struct model {
     uint8_t dns[MODEL_DOMAINS];
     uint32_t domains_in_use, peers_in_use;
     int64_t credential_ends[MODEL_CONTENTS]; /* by content */
-    uint8_t content_count;
+    uint8_t content_count, list_count;
+    uint32_t lists[MODEL_LISTS]; /* by number: a bit for each certificate that is revoked */
     struct model_policy policies[MODEL_GENERATIONS];
     uint64_t generation;
     struct policy_snapshot *snapshot; /* the latest */
@@ -316,7 +319,7 @@ void oracle_derived(const struct model_request *request, const struct model_poli
 void oracle_bounded(const struct model_worker *worker);
 void oracle_all_quiet(void);
 /* What a request came to when nothing was in its way. */
-void oracle_probe(const struct model_request *request, const struct model_observation *seen);
+void oracle_probe(const struct model_request *request, int64_t asked_at, const struct model_observation *seen);
 void model_observe(const struct model_request *request);
 
 /* model_direct.c: parts of the pool are asked directly, with more than the pool would give them: each holds alone */

@@ -124,7 +124,7 @@ static void check(const struct model_request *request, const struct model_worker
 
 static void consult(const struct model_request *request, struct model_worker *worker, struct placement *placement)
 {
-    static const struct capabilities capabilities = { .upgrade = true };
+    static const struct capabilities capabilities = { .upgrade = true, .crl = true };
     struct connection_view views[VIEWS];
     struct model_want want = model_want(model_policy(policy_snapshot_generation(placement->snapshot)), request);
     struct pool_view view = { .equal = views, .unverified = views, .has_room = true,

@@ -108,11 +108,11 @@ static bool set_judgement(const struct model_policy *policy, const struct model_
     class->roots = policy->trust_sets[set];
     if (row->has_pins)
         class->pins = 1u << row->pins[0] | 1u << row->pins[1];
-    if (row->crl == REVOCATION_HARD)
-        return false; /* there are none to check with */
-    if (row->crl == REVOCATION_SOFT || asks(request, T_RELAY_CRL))
-        class->crl = REVOCATION_SOFT;
-    return true;
+    if (row->crl != REVOCATION_OFF || asks(request, T_RELAY_CRL)) {
+        class->crl = row->crl == REVOCATION_HARD ? REVOCATION_HARD : REVOCATION_SOFT;
+        class->list = policy->lists[set];
+    }
+    return class->crl != REVOCATION_HARD || class->list != 0; /* else there is none to check with */
 }
 
 static bool set_handshake(const struct model_policy *policy, const struct model_row *row,
@@ -177,6 +177,8 @@ bool model_proves(const struct model_certificate *certificate, const struct mode
     if (now < certificate->not_before || now >= certificate->not_after || certificate->is_for_clients)
         return false;
     if (class->pins != 0 && (class->pins & 1u << number) == 0)
+        return false;
+    if ((model()->lists[class->list] & 1u << number) != 0)
         return false;
     return class->level != LEVEL_DOMAIN || (certificate->names & 1u << class->domain) != 0;
 }
@@ -549,7 +551,7 @@ void model_observe(const struct model_request *request)
     observation->shown = link->is_tls ? link->shown : 0;
 }
 
-void oracle_probe(const struct model_request *request, const struct model_observation *seen)
+void oracle_probe(const struct model_request *request, int64_t asked_at, const struct model_observation *seen)
 {
     const struct model_peer *peer = &model()->peers[request->peer];
     struct model_want want = model_want(model_policy(model()->generation), request);
@@ -566,7 +568,7 @@ void oracle_probe(const struct model_request *request, const struct model_observ
     if (is_good && shown.is_tls)
         is_good = peer->manner == MANNER_GOOD && model_meets_floor(&shown, class) &&
             (class->level < LEVEL_CHAIN ||
-                (model_proves(certificate, class, now) && now < certificate->not_after - MODEL_SKEW_S - 2)) &&
+                (model_proves(certificate, class, asked_at) && now < certificate->not_after - MODEL_SKEW_S - 2)) &&
             (class->credential < 0 || now < model()->credential_ends[class->credential] - MODEL_SKEW_S - 2);
     if (is_good && !seen->is_sent)
         model_fail(request, NULL, "L3: all is well, and a request that is allowed is not sent");

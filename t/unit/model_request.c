@@ -89,7 +89,7 @@ static struct address mapped(const struct address *address)
 enum reason model_request_ask(const struct model_request *request, struct policy_snapshot *snapshot,
     struct placement *placement)
 {
-    static const struct capabilities capabilities = { .upgrade = true };
+    static const struct capabilities capabilities = { .upgrade = true, .crl = true };
     static const struct requirement_defaults defaults = { .max_age_s = 0, .idle_timeout_s = 600 };
     const struct policy_lookup_order order = policy_lookup_order_default();
     char name[DOMAIN_NAME_SIZE];

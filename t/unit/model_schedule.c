@@ -277,7 +277,7 @@ static void make_pools(void)
             .max_each = 4, .unverified = &world->descriptors, .max_waiters = is_calm ? 64 : MODEL_WAITERS_MAX,
             .connect_timeout_ms = 2000, .handshake_timeout_ms = 3000, .message_timeout_ms = 5000,
             .idle_timeout_s = 600, .backoff_ms = is_calm ? 0 : 200, .backoff_max_ms = 2000,
-            .capabilities = { .upgrade = true } };
+            .capabilities = { .upgrade = true, .crl = true } };
         for (size_t class = 0; class < FLOW_CLASS_COUNT; class ++)
             settings.max[class] = is_calm ? MODEL_CLASS_MAX_CALM : MODEL_CLASS_MAX;
         worker->number = i;
@@ -340,10 +340,11 @@ static void probe(void)
     request->other_peer = request->peer;
     request->label = the_model.next_label = 1;
     model_turn(&the_model.workers[request->home]);
+    int64_t asked_at = model_wall_s();
     asked = *request;
     model_request_start(request);
     settle();
-    oracle_probe(&asked, &the_model.observations[1]);
+    oracle_probe(&asked, asked_at, &the_model.observations[1]);
 }
 
 static void finish(void)

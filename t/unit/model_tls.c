@@ -409,8 +409,17 @@ int verdict_take(const struct verdict_request *request, const struct certificate
     for (int8_t i = 0; request->expected_domain != NULL && i < MODEL_DOMAINS; i++)
         if (strcmp(request->expected_domain, model_domain(i)) == 0)
             class.domain = i;
-    if ((class.level == LEVEL_DOMAIN && class.domain < 0) || !model_proves(certificate, &class, now))
+    if (request->crl != REVOCATION_OFF && request->trust_store != NULL)
+        class.list = request->trust_store->list;
+    if ((model()->lists[class.list] & 1u << (certificate - model()->certificates)) != 0) {
+        verdict_r->reason = REASON_REVOKED;
+        model()->totals.revoked++;
+    } else if (request->crl == REVOCATION_HARD && class.list == 0)
+        verdict_r->reason = REASON_REVOCATION_UNKNOWN;
+    if ((class.level == LEVEL_DOMAIN && class.domain < 0) || !model_proves(certificate, &class, now) ||
+        verdict_r->reason == REASON_REVOCATION_UNKNOWN)
         return 0;
+    verdict_r->crl_checked = class.list != 0;
     verdict_r->result = VERDICT_PROVEN;
     verdict_r->reason = REASON_NONE;
     verdict_r->trust_digest[0] = 'T';

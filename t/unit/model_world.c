@@ -126,8 +126,8 @@ static void draw_row(struct dice *dice, struct model_row *row)
         row->tls_max = TLS_VERSION_1_2; /* at times below the minimum */
     row->ciphers = dice_hits(dice, 6);
     row->isolation = dice_hits(dice, 4) ? (uint8_t)(1 + dice_roll(dice, 2)) : 0;
-    if (dice_hits(dice, 8))
-        row->crl = dice_hits(dice, 4) ? REVOCATION_HARD : REVOCATION_SOFT;
+    if (dice_hits(dice, 5))
+        row->crl = dice_hits(dice, 3) ? REVOCATION_HARD : REVOCATION_SOFT;
     if (row->level >= LEVEL_CHAIN && row->trust_set >= 0 && dice_hits(dice, 5)) {
         row->has_pins = true;
         row->pins[0] = (uint8_t)dice_roll(dice, MODEL_CERTIFICATES);
@@ -144,6 +144,23 @@ static void draw_trust_set(struct dice *dice, uint8_t *roots)
     *roots = dice_hits(dice, 16) ? 0 : (uint8_t)(1 + dice_roll(dice, (1 << MODEL_ROOTS) - 1));
     if (*roots != 0 && !dice_hits(dice, 3))
         *roots |= 1; /* most have the root that most peers are from */
+}
+
+/* A new list has those of the one before, and more; where it is not there, nothing can be checked hard. */
+static void draw_list(struct dice *dice, uint8_t *list)
+{
+    struct model *world = model();
+    uint32_t revoked = world->lists[*list];
+    if (dice_hits(dice, 4)) {
+        *list = 0;
+        return;
+    }
+    if (world->list_count + 1 < MODEL_LISTS) {
+        while (!dice_hits(dice, 4))
+            revoked |= 1u << dice_roll(dice, MODEL_CERTIFICATES);
+        world->lists[++world->list_count] = revoked;
+        *list = world->list_count;
+    }
 }
 
 /* A renewed certificate is another content, under the same name. */
@@ -171,7 +188,7 @@ static void draw_profile(struct dice *dice, struct model_profile *profile)
 
 static void change(struct dice *dice, struct model_policy *policy)
 {
-    switch (dice_roll(dice, 9)) {
+    switch (dice_roll(dice, 10)) {
     case 0:
     case 1:
         draw_trust_set(dice, &policy->trust_sets[dice_roll(dice, MODEL_TRUST_SETS)]);
@@ -182,6 +199,9 @@ static void change(struct dice *dice, struct model_policy *policy)
         break;
     case 8:
         draw_profile(dice, &policy->profile);
+        break;
+    case 9:
+        draw_list(dice, &policy->lists[dice_roll(dice, MODEL_TRUST_SETS)]);
         break;
     case 4:
         break; /* the same content in another generation (INV-41) */
@@ -223,8 +243,10 @@ static void put_sets(const struct model_policy *policy, struct policy_builder *b
         if (policy->trust_sets[i] == 0)
             continue;
         struct policy_trust_set row = { .name = model_trust_set_name((int)i), .digest = { 'T', policy->trust_sets[i] },
+            .has_crls = policy->lists[i] != 0, .crl_digest = { 'R', policy->lists[i] },
             .store = calloc(1, sizeof(*row.store)) };
-        *row.store = (struct trust_store){ .references = 1, .roots = policy->trust_sets[i] };
+        *row.store = (struct trust_store){ .references = 1, .roots = policy->trust_sets[i],
+            .list = policy->lists[i] };
         if (policy_builder_trust_set(builder, &row) != 0)
             abort();
     }
@@ -330,6 +352,9 @@ void model_world_make(void)
     world->generation = 1;
     for (size_t i = 0; i < MODEL_TRUST_SETS; i++)
         draw_trust_set(dice, &policy->trust_sets[i]);
+    for (size_t i = 0; i < MODEL_TRUST_SETS; i++)
+        if (dice_hits(dice, 2))
+            draw_list(dice, &policy->lists[i]);
     for (size_t i = 0; i < MODEL_CREDENTIALS; i++)
         draw_credential(dice, &policy->credentials[i]);
     for (size_t i = 0; i < MODEL_ROWS; i++)

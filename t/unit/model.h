@@ -130,6 +130,9 @@ struct model_request {
     uint8_t transport;
     uint32_t flag_max_age_s;
     uint64_t placed_at; /* step */
+    bool was_full;      /* when it was done */
+    bool expects_upgrade; /* all that may become its connection would, when it was placed */
+    uint64_t failures;    /* of the world, by then */
     struct placement *placement;
     struct connection_facts *facts;
     struct certificate_chain seen; /* by a probe */
@@ -262,6 +265,7 @@ struct model {
     bool is_ours;                     /* inside the pool: memory may be refused */
     bool is_stable;                   /* the end: everything works, so it must come to an end */
     uint32_t refuse_in;               /* allocations; 0: none is refused */
+    uint64_t failures;                /* of memory, so far, and placements in the midst of others */
     uint32_t nested;
     uint32_t sessions;
     struct model_observation observations[MODEL_LABELS];
@@ -325,6 +329,8 @@ void model_observe(const struct model_request *request);
 /* model_direct.c: parts of the pool are asked directly, with more than the pool would give them: each holds alone */
 /* decide() is shown all connections of a worker. */
 void model_consult(void);
+/* There are some that may become REQUEST's connection, and each of them proves what it takes. */
+bool model_expects_upgrade(const struct model_worker *worker, const struct model_request *request);
 /* Instead of flow_pool_place(): REQUEST on whatever connection, after the look-up. False: there is none. */
 bool model_lose(struct model_worker *worker, struct model_request *request);
 

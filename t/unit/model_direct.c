@@ -54,6 +54,31 @@ static bool may_be_upgraded(const struct stream *link, const struct model_want *
         flow_of(link)->waiter_count == 0 && !link->was_resumed && model_meets_floor(link, &want->class);
 }
 
+/* Bytes of the weaker class have not left. */
+static bool has_unsent(const struct stream *link)
+{
+    const struct flow *flow = flow_of(link);
+    return stream_queued(link) > 0 || (flow->session != NULL && tls_session_output(flow->session).length > 0);
+}
+
+bool model_expects_upgrade(const struct model_worker *worker, const struct model_request *request)
+{
+    struct model_want want = model_want(model_policy(worker->pool_generation), request);
+    int64_t now = worker->loop.wall_s;
+    bool is_expected = false;
+    for (size_t i = 0; i < MODEL_LINKS && want.is_allowed; i++) {
+        const struct stream *link = &model()->links[i];
+        const struct model_certificate *shown = &model()->certificates[link->shown];
+        if (link->phase == LINK_FREE || link->worker != worker->number || has_unsent(link) ||
+            !may_be_upgraded(link, &want, &worker->loop))
+            continue;
+        if (!model_proves(shown, &want.class, now) || now >= shown->not_after - MODEL_SKEW_S)
+            return false;
+        is_expected = true;
+    }
+    return is_expected;
+}
+
 static const struct stream *link_of(const struct decision_result *result)
 {
     for (size_t i = 0; i < MODEL_LINKS; i++) {

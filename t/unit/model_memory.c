@@ -4,7 +4,9 @@
 
 static bool is_refused(void)
 {
-    return model()->is_ours && model()->refuse_in > 0 && --model()->refuse_in == 0;
+    bool is_hit = model()->is_ours && model()->refuse_in > 0 && --model()->refuse_in == 0;
+    model()->failures += is_hit;
+    return is_hit;
 }
 
 #include "refused_memory.h"

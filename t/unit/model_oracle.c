@@ -232,6 +232,9 @@ void oracle_dial(struct stream *link, const struct model_request *request)
         model_fail(request, link, "S2: a connection is opened for a request that says no-connect");
     if (want.class.peer != link->peer || worker->number != request->owner)
         model_fail(request, link, "S2: a connection to another place is opened");
+    if (request->expects_upgrade && request->failures == model()->failures && !request->is_probe &&
+        model_expects_upgrade(worker, request))
+        model_fail(request, link, "L1: a connection is opened although another one could be upgraded");
     for (size_t i = 0; i < MODEL_LINKS && want.may_reuse && !request->is_probe; i++) {
         const struct stream *other = &model()->links[i];
         if (other == link || other->phase == LINK_FREE || other->is_accepted || other->worker != link->worker ||
@@ -544,7 +547,7 @@ void model_observe(const struct model_request *request)
     memset(observation, 0, sizeof(*observation));
     observation->is_known = true;
     observation->is_sent = request->attempt > 0 && request->reason == REASON_NONE;
-    observation->was_full = atomic_load(&model()->descriptors.used) >= model()->descriptors.max;
+    observation->was_full = request->was_full;
     if (!observation->is_sent)
         return;
     observation->class = link->class;

@@ -126,6 +126,9 @@ static void place_here(struct model_request *request)
         worker->pool_generation = generation;
     request->placed_at = world->step;
     request->is_placed = true;
+    world->failures += outer != NULL;
+    request->expects_upgrade = model_expects_upgrade(worker, request);
+    request->failures = world->failures;
     world->placing = request;
     world->is_ours = true;
     if (request->is_probe)
@@ -279,6 +282,7 @@ static void on_done(void *arg, struct placement *placement)
     model_note(request, NULL, "done: %s, %s", decision_name(placement->decision), reason_word(placement->reason));
     oracle_done(request, placement);
     request->is_done = true;
+    request->was_full = atomic_load(&world->descriptors.used) >= world->descriptors.max;
     request->decision = placement->decision;
     request->reason = placement->reason;
     world->totals.reused += placement->reason == REASON_NONE && placement->decision == DECISION_REUSE;

@@ -385,6 +385,7 @@ int verdict_take(const struct verdict_request *request, const struct certificate
     *verdict_r = (struct verdict){ .result = VERDICT_REFUSED, .reason = REASON_CHAIN_UNTRUSTED,
         .level = request->level, .taken_at = now };
     if (is_wild && dice_hits(&model()->dice, 100)) {
+        model()->failures++;
         verdict_r->reason = REASON_NO_MEMORY;
         return ERROR_MEMORY;
     }

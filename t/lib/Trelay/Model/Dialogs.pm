@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Dialogs.pm - calls that were answered, and what the phone sends within them: ACK, INFO and BYE, by address and with the
-# route set that came back, on which there is no row but that of the pin.
+# route set that came back, for which there is the row of the pin, and
+# perhaps one of the address.
 # In:  a Trelay::Model::Run; answered INVITEs. Out: operations for it, requests for its oracle.
 # An ACK has no answer: an INFO follows it on the same way, and when that has its own the ACK is where it goes.
 package Trelay::Model::Dialogs;
@@ -18,7 +19,7 @@ sub new ($class, $run) { return bless { run => $run, held => [], of => {}, count
 sub begin ($self, $invite, $ok) {
     my @path = map { split /,\s*/ } $ok->header('Record-Route');
     my ($peer) = split m{/}, $invite->{connection} // return;
-    my $dialog = { invite => $invite, peer => $peer, route => [ reverse @path ], cseq => 1, within => {},
+    my $dialog = { invite => $invite, peer => $peer, host => $self->{run}->host_of($peer), route => [ reverse @path ], cseq => 1, within => {},
         map { $_ => scalar $ok->header($_) } qw(From To Call-ID) };
     push @{ $self->{held} }, $dialog;
     $self->{of}{ $invite->{token} } = $dialog;

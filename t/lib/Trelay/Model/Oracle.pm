@@ -81,10 +81,10 @@ sub needs_within ($self, $dialog, @worlds) {
     my %pin;
     for my $need (grep { !$_->{deny} && $self->is_hop($_, $dialog->{peer}) } $self->needs_of($dialog->{invite})) {
         next if $connection && defined $connection->{leaf} && !$self->newest->fits($need, $connection);
-        my %part = map { $_ => $need->{$_} } qw(serial level domain);
-        $pin{"@part{qw(serial level domain)}"} = { %part, flags => $dialog->{invite}{flags} };
+        my %part = (serial => $need->{serial}, level => $need->{level}, domain => $need->{is_named} ? undef : $need->{domain});
+        $pin{ join ' ', map { $_ // '' } @part{qw(serial level domain)} } = { %part, flags => $dialog->{invite}{flags} };
     }
-    return map { my $world = $_; map { $world->within($pin{$_}, $dialog->{peer}) } sort keys %pin } @worlds;
+    return map { my $world = $_; map { $world->within($pin{$_}, @$dialog{qw(peer host)}) } sort keys %pin } @worlds;
 }
 
 # --- The diary ---
@@ -301,12 +301,12 @@ sub judge_record ($self, $request, @records) {
     return $self->judge_identifiers($request, $record, $connection);
 }
 
-# Nobody but a call that goes on has its row from a pin.
+# Has it its row from a pin? Nobody but a call that goes on has.
 sub judge_pinned ($self, $request, $record, @more) {
     return if !$record || @more || !$request->{connection};
     my $is_pinned = $record->{outbound_pinned} ? 1 : 0;
-    my $should = $request->{dialog} ? 1 : 0;
-    $self->violation("R record: pinned is $is_pinned", $request) if $is_pinned != $should;
+    my @rows = grep { !$_->{deny} && $_->{row} eq ($record->{outbound_policy} // '') } $self->needs_of($request);
+    $self->violation("R record: pinned is $is_pinned", $request) if !grep { ($_->{is_pinned} // 0) == $is_pinned } @rows;
     return;
 }
 

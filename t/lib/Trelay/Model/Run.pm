@@ -156,13 +156,17 @@ sub control ($self, $command, %more) {
     return JSON::PP->new->decode($text || '{"error":"no answer"}');
 }
 
-sub row_sql ($self, $row) {
-    my %column = ((map { $_ => $row->{$_} } grep { $_ ne 'serial' } keys %$row), next_hop => '{' . join(',', map { $self->{peers}->place($_) } @{ $row->{next_hop} }) . '}');
+sub row_sql ($self, $row, $is_there = 0) {
+    my %column = ((map { $_ => $row->{$_} } grep { $_ ne 'serial' } keys %$row),
+        next_hop => '{' . join(',', map { $self->{peers}->place($_) } @{ $row->{next_hop} }) . '}');
     $column{pins} = "{$row->{pins}}" if $row->{pins};
     $column{send_sni} = $row->{send_sni} ? 'true' : 'false' if exists $row->{send_sni};
     $column{reuse} = $row->{reuse} ? 'true' : 'false' if exists $row->{reuse};
     $column{max_age} = "$row->{max_age} s" if $row->{max_age};
+    @column{qw(domain address next_hop)} = (undef, "$row->{domain}/32", undef) if $row->{domain} =~ /^[\d.]+\z/;
     my @names = sort keys %column;
+    return 'UPDATE trelay.outbound_policy SET (' . join(', ', @names) . ') = (' . join(', ', map { quote($column{$_}) } @names)
+        . ") WHERE name = '$row->{name}'" if $is_there;
     return 'INSERT INTO trelay.outbound_policy (' . join(', ', @names) . ') VALUES (' . join(', ', map { quote($column{$_}) } @names) . ')';
 }
 
@@ -282,12 +286,30 @@ sub do_update ($self) {
     return $self->try_row("update $old->{name}.$column", with_anchors(\%row), $is_awaited, $old->{name});
 }
 
+sub host_of ($self, $peer) { return $self->{peers}->place($peer) =~ s/:\d+\z//r }
+
+# The address of a peer has a row, or none any more: only who goes there by address meets it.
+sub do_address ($self) {
+    my ($chance, $world) = ($self->chance, $self->world);
+    my $host = $self->host_of($chance->pick($self->{peers}->names));
+    my ($is_there, $is_awaited) = ($chance->percent(60), $chance->percent(60));
+    my $row = $self->random_row($host, next_hop => []);
+    my @old = map { $_->{name} } $world->first_of($host) // ();
+    return $self->try_row("the address $host", $row, $is_awaited, @old) if $is_there;
+    return if !@old;
+    my $copy = $world->copy;
+    delete $copy->{rows}{ $old[0] };
+    return $self->change("the address $host has no row", $copy, "DELETE FROM trelay.outbound_policy WHERE name = '$old[0]'", $is_awaited);
+}
+
 # The database takes a row when the model says so, and otherwise names what is wrong.
 sub try_row ($self, $what, $row, $is_awaited, @without) {
     my $world = $self->world->copy;
     delete $world->{rows}{$_} for @without;
     my @wrong = $world->refusal($row);
-    my $sql = join '; ', (map { "DELETE FROM trelay.outbound_policy WHERE name = '$_'" } @without), $self->row_sql($row);
+    my $is_same = @without == 1 && $without[0] eq $row->{name};
+    my $sql = $is_same ? $self->row_sql($row, 1)
+        : join '; ', (map { "DELETE FROM trelay.outbound_policy WHERE name = '$_'" } @without), $self->row_sql($row);
     $what .= ' ' . join ' ', map { my $value = $row->{$_}; "$_=" . (ref $value ? "@$value" : $value) } grep { defined $row->{$_} } sort keys %$row;
     if (@wrong) {
         $self->note("policy: refused (@wrong): $what");
@@ -591,7 +613,7 @@ sub wait_for_answers ($self) {
 
 my @STIR = (do_send => 30, do_burst => 8, do_insert => 3, do_replace => 6, do_update => 10, do_delete => 2, do_certificate => 3,
     do_trust => 4, do_route => 2, do_leaf => 6, do_manner => 12, do_cut => 5, do_release => 4, do_reload => 2, do_cancel => 5,
-    do_repair => 3, do_file => 1, do_call => 5, do_profile => 2, do_database => 1, do_dialog => 8, do_rename => 2);
+    do_repair => 3, do_file => 1, do_call => 5, do_profile => 2, do_database => 1, do_dialog => 8, do_rename => 2, do_address => 3);
 
 sub step ($self, $operation) {
     $self->{step}++;

@@ -44,9 +44,12 @@ sub refusal ($self, $new, $old_name = undef) {
     return @wrong;
 }
 
-# Each writing makes another row, as the database numbers them; another name does not.
+# Each new row has a number of its own, as in the database; another name or content does not change it.
 my $written = 0;
-sub put ($self, $row) { $self->{rows}{ $row->{name} } = { %COLUMN, %$row, serial => ++$written }; return $self }
+sub put ($self, $row) {
+    $self->{rows}{ $row->{name} } = { %COLUMN, %$row, serial => $row->{serial} // ++$written };
+    return $self;
+}
 
 sub rename_row ($self, $old, $new) {
     $self->{rows}{$new} = { %{ delete $self->{rows}{$old} }, name => $new };
@@ -87,18 +90,34 @@ sub targets ($self, $request, $routing = $self) {
     return @targets;
 }
 
-# What a request within a call must get that goes to PEER by address (doc/decision/0014). PIN is what the call began
-# with: serial of the row, level, domain, flags. Nothing but a row that still rules is of use, and no level below.
-sub within ($self, $pin, $peer) {
-    my %place = (group => 0, domain => $pin->{domain});
+# What a request within a call must get that goes to PEER by the address HOST (doc/decision/0014). PIN is what the call began
+# with: serial of the row, level, domain where the row names none, flags. The row of the address rules
+# where it asks for more than the pin, and where the pin's row is gone if it asks for as much.
+sub within ($self, $pin, $peer, $host) {
+    my $address = $self->first_of($host);
     my ($row) = grep { $_->{serial} == $pin->{serial} } values %{ $self->{rows} };
-    return { %place, deny => ['no-policy'] }
-        if !is_validating($pin->{level}) || !$row || $self->first_of($row->{domain})->{serial} != $row->{serial};
+    undef $row if !is_validating($pin->{level}) || $row && $self->first_of($row->{domain}) != $row;
+    undef $row if $row && $self->is_unusable($row);
+    my %place = (group => 0, domain => $peer);
+    return { %place, deny => ['no-policy'] } if !$row && !$address;
+    my %ordinary = (%{ $self->requirement(undef, {}, $address) }, %place) if $address;
+    my $need = !$row ? \%ordinary : { $self->pinned($row, $pin), %place, is_pinned => 1 };
+    return { %place, deny => [ @{ $ordinary{deny} // [] }, 'weaken-refused' ] }
+        if !$row && is_validating($pin->{level}) && $RANK{ $address->{level} } < $RANK{ $pin->{level} };
+    $need = \%ordinary if $address && ($self->is_unusable($address) || $RANK{ $address->{level} } > $RANK{ $need->{level} });
+    return $need->{deny} ? $need : { %$need, peers => [$peer] };
+}
+
+sub pinned ($self, $row, $pin) {
     my $flags = $pin->{flags};
     my @kept  = grep { exists $flags->{$_} && ($_ ne 'verify-domain' || $flags->{$_} ne '') } qw(cert no-cert sni no-sni trust verify-domain);
-    my $need  = $self->requirement($pin->{domain}, { map { $_ => $flags->{$_} } @kept }, $row, $pin->{level});
-    push @{ $need->{deny} }, 'no-policy' if $need->{deny};
-    return { %$need, %place, peers => [$peer] };
+    return %{ $self->requirement($pin->{domain}, { map { $_ => $flags->{$_} } @kept }, $row, $pin->{level}) };
+}
+
+# Of no use, whatever it is asked for.
+sub is_unusable ($self, $row) {
+    return $row->{trust_set} && !@{ $self->{trust}{ $row->{trust_set} } }
+        || $row->{certificate} && !$self->{certificates}{ $row->{certificate} };
 }
 
 # What a next hop of that domain must be: a hash with deny => [reasons], or with level, expected, sni, client, anchors,
@@ -106,6 +125,7 @@ sub within ($self, $pin, $peer) {
 sub requirement ($self, $domain, $flags, $row = $self->row_for($domain), $floor = 'encrypt') {
     return { deny => [qw(no-policy dns-failed no-address)] } if !$row;
     my %need = (row => $row->{name}, level => $floor, map { $_ => $row->{$_} } qw(serial tls_min isolation pins upgrade max_age));
+    $need{is_named} = defined $row->{expected_domain};
     my @deny;
     push @deny, qw(policy-unusable unknown-trust-set) if $row->{trust_set} && !@{ $self->{trust}{ $row->{trust_set} } };
     push @deny, qw(policy-unusable unknown-certificate)
@@ -156,11 +176,12 @@ sub add_names ($self, $row, $flags, $domain, $need) {
     my @deny = defined $by_flag && defined $by_row && $by_flag ne $by_row && $row->{weaken} ne 'allowed'
         && $need->{level} eq 'domain' ? 'flag-conflict' : ();
     my $expected = $by_flag // $by_row // $domain;
+    push @deny, 'no-expected-domain' if !defined $expected && $need->{level} eq 'domain';
     $need->{expected} = $expected if $need->{level} eq 'domain';
     $need->{sni} = exists $flags->{'no-sni'} ? ''
         : $flags->{sni}                      ? $flags->{sni}
         : !$row->{send_sni}                  ? ''
-        : $row->{sni} // ($need->{level} eq 'domain' ? $expected : $by_row // $domain);
+        : $row->{sni} // ($need->{level} eq 'domain' ? $expected : $by_row // $domain) // '';
     return @deny;
 }
 

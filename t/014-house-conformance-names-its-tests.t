@@ -41,6 +41,10 @@ is(said('Ids: A01', '| A01 | x | 501 | |'), "tests are given as `t/NNN`\nA01 has
 is(said('Ids: A01-A03', $A01, $A02), "A03 has no row\n", 'a row missing');
 is(said('Ids: A01', $A01, $A02), "A02 is not in Ids\n", 'a row too many');
 is(said('Ids: A01-A02', $A01, $A02, $A01), "A01 has a row already\n", 'a row twice');
+is(said('Ids: A01 ADV-7', $A01, '| ADV-7 | an attack | `t/501` | |'),
+    "t/501-first.t has no test whose name begins with ADV-7\n", 'an attack that no test speaks of');
+is(said('Ids: A01 ADV-8', $A01, '| ADV-8 | an attack | `t/one` `t/scenario/one.txt` | |'),
+    "t/one is no test\nt/scenario/one.txt has no test whose name begins with ADV-8\n", 'nor this one');
 is(said('Ids: A01 A01', $A01), "A01 is in Ids twice\n", 'an id twice');
 is(said('Ids: A1', '| A1 | x | | y |'),
     "A1 in Ids is no id\nno row of an id\nis missing or has no Ids\n", 'what is no id');

@@ -177,7 +177,7 @@ unlike $text, qr/^open/m, 'a server of TLS 1.2 is refused where 1.3 is the floor
 ($text) = client_with_server(['maximum=1.2'], server_identity('ec'));
 like $text, qr/^open 1\.2 /m, 'the ceiling is kept to';
 
-# "R" at the beginning of a line makes s_client ask for renegotiation.
+# ADV-55. "R" at the beginning of a line makes s_client ask for renegotiation.
 {
     my $server = start($endpoint, 'server', identity($leaf{ec}));
     my ($port) = wait_for($server, qr/^listening/) =~ /(\d+)/;

@@ -216,7 +216,7 @@ subtest 'UPDATE takes effect' => sub {
     is(connection_of($reply), $strict, 'back, and the old connection still does');
 };
 
-subtest 'a row that cannot be used' => sub {
+subtest 'ADV-26: a row that cannot be used' => sub {
     $edge->apply("INSERT INTO trelay.certificate (name, chain_path) VALUES ('lost', '" . $ours_a->chain . "');"
             . "INSERT INTO trelay.certificate_key (certificate, key_path) VALUES ('lost', '/nonexistent/key.pem');"
             . "INSERT INTO trelay.outbound_policy (name, domain, level, trust_set, certificate, next_hop)"

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A request whose handshake is under way when the policy changes is decided anew by the policy of today: no SIP byte
-# leaves on the connection of yesterday unless today's policy yields the very same one (INV-22, INV-23, ADV-50, ADV-52).
+# leaves on the connection of yesterday unless today's policy yields the very same one (INV-22, INV-23, ADV-35, ADV-50, ADV-52).
 use v5.36;
 
 use FindBin;

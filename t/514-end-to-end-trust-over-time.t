@@ -72,7 +72,7 @@ subtest 'a reload of what has not changed' => sub {
     }
 };
 
-subtest 'an authority that is gone' => sub {
+subtest 'ADV-50: an authority that is gone' => sub {
     my $row = "INSERT INTO trelay.trust_set (name) VALUES ('fed2');
         UPDATE trelay.trust_anchor SET trust_set = 'fed2' WHERE trust_set = 'fed';
         UPDATE trelay.outbound_policy SET trust_set = 'fed2' WHERE trust_set = 'fed'; DELETE FROM trelay.trust_set WHERE name = 'fed'";

@@ -35,7 +35,7 @@ $edge->apply($edge->trust_sql('fed', $ca) . $edge->trust_sql('elsewhere', $other
 
 sub probe ($destination, @more) { return $edge->control('probe', $destination, @more)->{probe} }
 
-subtest 'what a good partner shows' => sub {
+subtest 'ADV-63: what a good partner shows' => sub {
     my $answer = $edge->control('probe', 'biloxi.example');
     is("$answer->{policy} $answer->{level} $answer->{target}", "biloxi.example domain $place", 'the row, and where it leads');
     my $probe = $answer->{probe};

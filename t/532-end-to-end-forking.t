@@ -88,7 +88,7 @@ subtest 'C07 all refuse: the best of their answers' => sub {
     is($edge->final($invite)->status, 404, 'the best one comes back');
 };
 
-subtest 'INV-34 what follows a group may not do without what it had to prove' => sub {
+subtest 'INV-34 ADV-40 what follows a group may not do without what it had to prove' => sub {
     my $invite = $edge->send('INVITE', 'sip:bob@last.example');
     answer('one', seen_by('one'), 503, 'No');
     is(seen_by('one')->method, 'ACK', 'one: refuses');

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A policy that nobody has confirmed for longer than max_stale serves no more: 503, and nothing goes out, until the
-# database is back (INV-48).
+# database is back (INV-48, ADV-62).
 use v5.36;
 
 use FindBin;

@@ -151,7 +151,7 @@ subtest 'D20: datagrams that nobody answers' => sub {
     ok($seen, 'D20: who has no other goes there');
 };
 
-subtest 'E12: names that lead elsewhere (INV-42)' => sub {
+subtest 'E12 ADV-54: names that lead elsewhere (INV-42)' => sub {
     is_tried('E12: before', ask('moving'), 200, 'good');
     my $move = sub ($to) {
         $names->zone('biloxi.example', zone($to));

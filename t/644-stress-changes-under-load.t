@@ -44,7 +44,7 @@ sub failures (%client) {
     return $failed;
 }
 
-subtest 'the policy changes 50 times a second' => sub {
+subtest 'ADV-60: the policy changes 50 times a second' => sub {
     my %client = ask();
     my $changes = 0;
     my $script = join '', map {

@@ -35,7 +35,7 @@ sub run_with ($seed, $steps, %more) {
     return $run;
 }
 
-# M1 (INV-31): what the requests at rest get, and who they meet, is the same when no connection is used twice.
+# M1 (INV-31, ADV-38): what the requests at rest get, and who they meet, is the same when no connection is used twice.
 sub run_twice ($seed, $steps) {
     my @runs = map { run_with($seed, $steps, is_reuse_off => $_) } 0, 1;
     my @outcomes = map { $_->{outcomes} } @runs;

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A target that fails before it was asked to prove anything (its name, its row, its certificates) opens no way for the
-# next one to prove less (INV-34); two targets of one level follow each other over whatever transport each has.
+# next one to prove less (INV-34, ADV-26, ADV-40); two targets of one level follow each other over whatever transport
+# each has.
 use v5.36;
 
 use FindBin;

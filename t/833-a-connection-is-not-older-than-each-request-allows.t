@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # max-age of a request holds for connections that another request opened and that may live longer: it gets a new one,
-# proven anew, and the old one goes on serving those who allow it (INV-37).
+# proven anew, and the old one goes on serving those who allow it (INV-37, ADV-35).
 use v5.36;
 
 use FindBin;

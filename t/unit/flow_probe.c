@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow_probe.c - a connection that is made to look at a peer carries nobody's request, while it is made and after, and
- * its failure holds nobody off. Real TLS peers.
+ * its failure holds nobody off (ADV-63). Real TLS peers.
  */
 #include "flow_bench.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow_stale.c - a handshake that ends after the policy changed is published only if the policy of today yields the
  * very same key for somebody who waits for it (INV-22, INV-23); whoever is given another key, or none, is told so and
- * nothing of his is sent (ADV-50, ADV-52). */
+ * nothing of his is sent (ADV-35, ADV-50, ADV-52). */
 #include "flow_bench.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tls_authorities.c - what a peer presents beside its leaf stays with its connection: the library judges no authority
- * in it, and a context that many peers meet keeps none. (It kept each one for good, and ended handshakes with those
- * that it would not keep: authorities without key usage.)
+ * in it, and a context that many peers meet keeps none (ADV-28). (It kept each one for good, and ended handshakes with
+ * those that it would not keep: authorities without key usage.)
  */
 #include "tls_bench.h"
 

@@ -324,7 +324,7 @@ static void offered_tickets_are_ignored(void **state)
         }
 }
 
-/* Post-handshake authentication was not offered, and OpenSSL then cannot ask. */
+/* ADV-55: post-handshake authentication was not offered, and OpenSSL then cannot ask. */
 static void post_handshake_authentication_is_not_offered(void **state)
 {
     struct identities *all = *state;

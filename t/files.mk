@@ -6,7 +6,8 @@
 #   make asan ubsan            every test that runs our code in a build folder of its own with that sanitizer
 #   make tsan                  likewise those in which there is more than one thread, the daemon's among them
 #   make coverage              the same tests built for gcov; prints the coverage of each directory
-#   make model                 random operations against the model, MODEL_SECONDS (an hour) for each of asan and tsan
+#   make model                 random operations against the model, MODEL_SECONDS (an hour) for each of asan and tsan;
+#                              model-asan, model-tsan: one of them
 #   make mutants               are the seeded bugs of t/mutants found? Minutes; in a copy of the tree
 UNIT_CPPFLAGS = $(AM_CPPFLAGS) $(CMOCKA_CFLAGS) -I$(srcdir)/t/unit
 PURE_TEST_LIBS = libpure.a $(CMOCKA_LIBS)
@@ -40,7 +41,7 @@ TLS_TESTS = $(filter-out $(call numbered,495 640 641 642 643 650 660),$(call num
 
 .PHONY: check-programs check-unit check-house check-tls check-running check-threaded \
     check-core programs-tls programs-running programs-threaded programs-core lint \
-    asan asan-system ubsan tsan tsan-core model programs-model check-model coverage mutants
+    asan asan-system ubsan tsan tsan-core model model-asan model-tsan programs-model check-model coverage mutants
 check-local:
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(PROGRAM_TESTS) $(SCRIPT_TESTS))
 
@@ -110,8 +111,10 @@ MODEL_SECONDS = 3600
 programs-model: all-am
 check-model: programs-model
 	@$(TEST_ENVIRONMENT) TEST_SECONDS=$(MODEL_SECONDS) $(PROVE) -v $(srcdir)/t/961-*.t
-model:
+model: model-asan model-tsan
+model-asan:
 	$(call build_and_check,build-asan,--enable-sanitizer=address$(comma)undefined,model)
+model-tsan:
 	$(call build_and_check,build-tsan,--enable-sanitizer=thread,model,$(UNSCATTERED))
 UNSCATTERED = $$(setarch -R true 2>/dev/null && echo setarch -R)
 comma = ,

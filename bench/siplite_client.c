@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* siplite_client.c - the asking side of siplite: OPTIONS, or INVITE, ACK, hold, BYE, at a steady rate.
- * In:    responses. Out: requests; over UDP sent again after half a second. A transaction is given up after 8 s.
+ * In:    responses. Out: requests; over UDP sent again as RFC 3261 has it: after half a second, one, two, then four. A
+ *        transaction is given up after 8 s.
  * A response finds its call by the number in the branch: z9hG4bK<run>.<number>.<method>.
  */
 #include "siplite.h"
@@ -17,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const double RESEND_S = 0.5, GIVE_UP_S = 8, SCAN_S = 0.1;
-enum { BURST = 200, IDLE_MS = 20 };
+static const double T1_S = 0.5, T2_S = 4, GIVE_UP_S = 8, SCAN_S = 0.1;
+enum { BURST = 200, IDLE_MS = 20, STATUS_END = 700 };
 
 enum call_state {
     CALL_WAITING = 0, /* its turn has not come */
@@ -31,6 +32,7 @@ enum call_state {
 struct call {
     enum call_state state;
     double began, sent; /* seconds */
+    double resend_s;    /* after SENT, when nothing comes */
     char *ack, *bye;    /* what may have to be sent again */
 };
 
@@ -45,6 +47,7 @@ struct client {
     char here[64]; /* host:port */
     struct buffer text;
     struct latency latency;
+    uint64_t answers[STATUS_END]; /* by the last status of each; 0: none came */
 };
 
 static const char session[] =
@@ -104,15 +107,18 @@ static void send_first(struct client *client, uint64_t number, double now)
 static void send_bye(struct client *client, uint64_t number, double now)
 {
     struct call *call = &client->calls[number];
+    call->resend_s = call->state == CALL_ENDING ? call->resend_s : T1_S;
     call->state = CALL_ENDING;
     call->sent = now;
     send_text(client, number, slice_of_string(call->bye));
 }
 
-static void finish(struct client *client, struct call *call, bool is_good)
+/* STATUS 0: it is given up. */
+static void finish(struct client *client, struct call *call, uint64_t status)
 {
     call->state = CALL_DONE;
-    if (is_good)
+    client->answers[status]++;
+    if (status == 200)
         client->done++;
     else
         client->failed++;
@@ -212,14 +218,14 @@ static void received(void *arg, struct link *link, const struct sockaddr_in *fro
     double now = program_now();
     if (is_bye) {
         if (call->state == CALL_ENDING)
-            finish(client, call, status == 200);
+            finish(client, call, status);
     } else if (call->state == CALL_ASKED) {
         if (status == 200)
             latency_add(&client->latency, now - call->began);
         if (status == 200 && client->settings->is_call)
             take_answer(client, number, message, now);
         else
-            finish(client, call, status == 200);
+            finish(client, call, status);
     } else if (call->ack != NULL) {
         send_text(client, number, slice_of_string(call->ack)); /* the 200 came again */
     }
@@ -234,6 +240,7 @@ static void start_due(struct client *client, double now, double began)
         struct call *call = &client->calls[client->started];
         call->state = CALL_ASKED;
         call->began = now;
+        call->resend_s = T1_S;
         send_first(client, client->started++, now);
     }
 }
@@ -264,9 +271,10 @@ static void look_after(struct client *client, double now)
             if (now - call->sent > settings->hold_ms / 1e3 + SCAN_S)
                 send_bye(client, i, now);
         } else if (now - call->began > GIVE_UP_S + settings->hold_ms / 1e3) {
-            finish(client, call, false);
-        } else if (!settings->endpoint.is_tls && now - call->sent > RESEND_S) {
+            finish(client, call, 0);
+        } else if (!settings->endpoint.is_tls && now - call->sent > call->resend_s) {
             client->resent++;
+            call->resend_s = call->resend_s * 2 < T2_S ? call->resend_s * 2 : T2_S;
             if (call->state == CALL_ASKED)
                 send_first(client, i, now);
             else
@@ -307,7 +315,17 @@ static double run_load(struct client *client)
 static void report(const struct client *client, double seconds)
 {
     const struct latency *latency = &client->latency;
-    printf("{\"ok\": %llu, \"failed\": %llu, \"resent\": %llu, \"seconds\": %.3f, \"rate\": %.1f, \"p50_ms\": %.2f, "
+    const char *comma = "";
+    printf("{\"answers\": {");
+    for (unsigned status = 0; status < STATUS_END; status++)
+        if (client->answers[status] > 0) {
+            char word[8] = "none";
+            if (status > 0)
+                snprintf(word, sizeof(word), "%u", status);
+            printf("%s\"%s\": %llu", comma, word, (unsigned long long)client->answers[status]);
+            comma = ", ";
+        }
+    printf("}, \"ok\": %llu, \"failed\": %llu, \"resent\": %llu, \"seconds\": %.3f, \"rate\": %.1f, \"p50_ms\": %.2f, "
            "\"p99_ms\": %.2f, \"max_ms\": %.1f, \"over_500ms\": %llu, \"cpu_s\": %.3f}\n",
         (unsigned long long)client->done, (unsigned long long)client->failed, (unsigned long long)client->resent,
         seconds, (double)client->settings->count / seconds, latency_percentile_ms(latency, 0.5),

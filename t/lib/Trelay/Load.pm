@@ -12,6 +12,7 @@ package Trelay::Load;
 use v5.36;
 
 use JSON::PP ();
+use POSIX ();
 use Trelay::House qw(top_builddir run_command);
 use Trelay::Process ();
 
@@ -73,6 +74,30 @@ sub memory_kib ($pid) {
         return $1 if $line =~ /^Pss:\s+(\d+) kB/;
     }
     die "memory of $pid: no Pss\n";
+}
+
+# Until the memory of a process is back: tables keep the size that they once had, and some chunks stay ready: a tenth of
+# what it took, and 3 MiB. What it has then; undef: it does not come back.
+sub settled_kib ($process, $before, $peak, $seconds = 90) {
+    my $after;
+    my $is_back = eval {
+        $process->wait_until('memory', sub {
+            return ($after = memory_kib($process->pid)) <= $before + 3072 + ($peak - $before) / 10;
+        }, $seconds);
+    };
+    return $is_back ? $after : undef;
+}
+
+# Seconds of processor time, user and system: of a process with its threads, and of all that ran on the machine.
+sub cpu_seconds ($pid) {
+    open my $in, '<', "/proc/$pid/stat" or die "time of $pid: $!\n";
+    my @fields = split ' ', <$in> =~ s/^.*\) //r;
+    return ($fields[11] + $fields[12]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
+}
+sub busy_seconds () {
+    open my $in, '<', '/proc/stat' or die "time of the machine: $!\n";
+    my (undef, $user, $nice, $system, undef, undef, @interrupts) = split ' ', <$in>;
+    return ($user + $nice + $system + $interrupts[0] + $interrupts[1]) / POSIX::sysconf(POSIX::_SC_CLK_TCK());
 }
 
 1;

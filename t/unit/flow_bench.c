@@ -138,6 +138,37 @@ void bench_identity_fini(struct identity *identity)
     tls_credential_unref(identity->credential);
 }
 
+struct bench_cast cast;
+
+static struct identity of_root(const char *subject, const char *names)
+{
+    return bench_identity(PKI_MAKE(.subject = subject, .issuer = cast.root, .names = names), NULL);
+}
+
+int bench_make_cast(void **state)
+{
+    (void)state;
+    cast.root = PKI_MAKE(.subject = "CN=root", .is_ca = true);
+    cast.other_root = PKI_MAKE(.subject = "CN=other root", .is_ca = true);
+    cast.biloxi = of_root("CN=biloxi", "URI:sip:biloxi.example");
+    cast.caller = of_root("CN=caller", "URI:sip:caller.example");
+    cast.ours = of_root("CN=ours", "URI:sip:atlanta.example");
+    cast.theirs = of_root("CN=ours", "URI:sip:atlanta.example");
+    return 0;
+}
+
+int bench_free_cast(void **state)
+{
+    (void)state;
+    bench_identity_fini(&cast.biloxi);
+    bench_identity_fini(&cast.caller);
+    bench_identity_fini(&cast.ours);
+    bench_identity_fini(&cast.theirs);
+    pki_free(cast.root);
+    pki_free(cast.other_root);
+    return 0;
+}
+
 struct policy_credential bench_credential(const char *name, const struct identity *identity)
 {
     struct policy_credential row = { .name = name, .not_after = INT64_MAX,

@@ -77,6 +77,16 @@ void bench_policy(struct bench *bench, void (*rows)(struct policy_builder *build
 /* A certificate with its chain, by which a peer or we show ourselves. The issuers stay the caller's. */
 struct identity bench_identity(struct pki_certificate *leaf, struct pki_certificate *intermediate);
 void bench_identity_fini(struct identity *identity);
+/* Who takes part: two authorities; certificates of the first, whose name is that of the domain, but for ours, which is
+ * atlanta.example's, and theirs, which is so, too, with another key. For the set-up and the end of a group of tests. */
+struct bench_cast {
+    struct pki_certificate *root, *other_root;
+    struct identity biloxi, caller, ours, theirs;
+};
+extern struct bench_cast cast;
+int bench_make_cast(void **state);
+int bench_free_cast(void **state);
+
 /* The same as row, named NAME, content by digest; the credential is counted once more for the builder. */
 struct policy_credential bench_credential(const char *name, const struct identity *identity);
 /* A trust set of one or two anchors. */

@@ -31,25 +31,6 @@ int __wrap_tls_session_facts(const struct tls_session *session, struct tls_sessi
     return 0;
 }
 
-static struct pki_certificate *root;
-static struct identity biloxi;
-
-static int make_identities(void **state)
-{
-    (void)state;
-    root = PKI_MAKE(.subject = "CN=root", .is_ca = true);
-    biloxi = bench_identity(PKI_MAKE(.subject = "CN=biloxi", .issuer = root, .names = "URI:sip:biloxi.example"), NULL);
-    return 0;
-}
-
-static int free_identities(void **state)
-{
-    (void)state;
-    bench_identity_fini(&biloxi);
-    pki_free(root);
-    return 0;
-}
-
 static void rows(struct policy_builder *builder)
 {
     static const struct {
@@ -61,7 +42,7 @@ static void rows(struct policy_builder *builder)
         { "old.example", NULL, TLS_VERSION_1_2, TLS_VERSION_1_2 },
         { "aes.example", "TLS_AES_128_GCM_SHA256", TLS_VERSION_1_3, TLS_VERSION_UNSET },
     };
-    struct policy_trust_set federation = bench_trust_set("federation", root, NULL);
+    struct policy_trust_set federation = bench_trust_set("federation", cast.root, NULL);
     assert_int_equal(policy_builder_trust_set(builder, &federation), 0);
     for (size_t i = 0; i < ARRAY_SIZE(floors); i++)
         for (unsigned is_lax = 0; is_lax < 2; is_lax++) {
@@ -87,7 +68,7 @@ static void expect_reason(const char *domain, enum reason reason)
         snprintf(name, sizeof(name), "%s%s", is_lax ? "lax-" : "", domain);
         bench_init(&bench, NULL);
         bench_policy(&bench, rows);
-        struct bench_peer *peer = BENCH_PEER(&bench, .identity = &biloxi);
+        struct bench_peer *peer = BENCH_PEER(&bench, .identity = &cast.biloxi);
         (void)bench_ask(&bench, peer, name, NULL, "x");
         bench_until_done(&bench, 1);
         bench_expect(&bench, 0, DECISION_OPEN, reason);
@@ -154,5 +135,5 @@ int main(void)
         cmocka_unit_test(a_suite_that_was_not_offered_is_refused),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, make_identities, free_identities);
+    return cmocka_run_group_tests(tests, bench_make_cast, bench_free_cast);
 }

@@ -5,31 +5,10 @@
 
 #include <sys/socket.h>
 
-static struct pki_certificate *root;
-static struct identity biloxi, ours;
-
-static int make_identities(void **state)
-{
-    (void)state;
-    root = PKI_MAKE(.subject = "CN=root", .is_ca = true);
-    biloxi = bench_identity(PKI_MAKE(.subject = "CN=biloxi", .issuer = root, .names = "URI:sip:biloxi.example"), NULL);
-    ours = bench_identity(PKI_MAKE(.subject = "CN=ours", .issuer = root, .names = "URI:sip:atlanta.example"), NULL);
-    return 0;
-}
-
-static int free_identities(void **state)
-{
-    (void)state;
-    bench_identity_fini(&biloxi);
-    bench_identity_fini(&ours);
-    pki_free(root);
-    return 0;
-}
-
 static void rows(struct policy_builder *builder)
 {
-    struct policy_trust_set federation = bench_trust_set("federation", root, NULL);
-    struct policy_credential atlanta = bench_credential("atlanta", &ours);
+    struct policy_trust_set federation = bench_trust_set("federation", cast.root, NULL);
+    struct policy_credential atlanta = bench_credential("atlanta", &cast.ours);
     struct outbound_policy strict = fixture_outbound(1, "biloxi.example"), lax = fixture_outbound(2, "lax.example"),
         inside = fixture_outbound(3, "inside.example");
     struct server_profile profile = { .name = "edge", .certificate_names = { "atlanta" }, .certificate_count = 1,
@@ -69,7 +48,7 @@ static void unverified_load_leaves_room_for_verified_requests(void **state)
     struct bench bench;
     bench_init(&bench, two_each);
     bench_policy(&bench, rows);
-    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &biloxi);
+    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &cast.biloxi);
     for (unsigned i = 0; i < 3; i++)
         (void)bench_ask(&bench, peer, "lax.example", "no-conn-reuse", "x");
     bench_until_done(&bench, 3);
@@ -101,7 +80,7 @@ static void the_one_that_was_silent_longest_makes_room_for_its_class(void **stat
     bench_policy(&bench, rows);
     struct bench_peer *peers[3];
     for (unsigned i = 0; i < 3; i++)
-        peers[i] = BENCH_PEER(&bench, .identity = &biloxi);
+        peers[i] = BENCH_PEER(&bench, .identity = &cast.biloxi);
     (void)bench_ask(&bench, peers[0], "biloxi.example", NULL, "v");
     bench_until_done(&bench, 1);
     for (unsigned i = 0; i < 2; i++) {
@@ -129,7 +108,7 @@ static void a_request_behind_a_handshake_keeps_its_place(void **state)
     bench_init(&bench, two_each);
     bench.is_answered = true;
     bench_policy(&bench, rows);
-    const struct peer_options options = { .is_server = true, .identity = &biloxi };
+    const struct peer_options options = { .is_server = true, .identity = &cast.biloxi };
     struct bench_peer *mute = bench_peer(&bench, &options, true), *other = bench_peer(&bench, &options, false);
     (void)bench_ask(&bench, mute, "lax.example", NULL, "x");
     (void)bench_ask(&bench, mute, "lax.example", "no-sni", "x");
@@ -152,7 +131,7 @@ static void descriptors_are_left_to_verified_connections(void **state)
     bench_init(&bench, NULL);
     bench.descriptors.max = 3;
     bench_policy(&bench, rows);
-    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &biloxi), *inside = bench_peer(&bench, NULL, false);
+    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &cast.biloxi), *inside = bench_peer(&bench, NULL, false);
     bench_call(inside, NULL, true);
     bench_call(inside, NULL, true);
     (void)bench_ask(&bench, inside, "inside.example", "no-conn-reuse", "x");
@@ -178,7 +157,7 @@ static void callers_that_do_not_finish_make_room(void **state)
     bench_init(&bench, two_each);
     bench_policy(&bench, rows);
     struct bench_peer *callers = bench_peer(&bench, NULL, false);
-    const struct peer_options caller = { .identity = &biloxi };
+    const struct peer_options caller = { .identity = &cast.biloxi };
     for (unsigned i = 0; i < 3; i++)
         bench_call(callers, &caller, true);
     expect_classes(&bench, 2, 0, 0, 0);
@@ -230,7 +209,7 @@ static void what_becomes_ready_in_a_draining_pool_drains_too(void **state)
     struct bench bench;
     bench_init(&bench, two_each);
     bench_policy(&bench, rows);
-    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &biloxi);
+    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &cast.biloxi);
     (void)bench_ask(&bench, peer, "lax.example", NULL, "x");
     flow_pool_drain(bench.pool);
     bench_until_done(&bench, 1);
@@ -256,5 +235,5 @@ int main(void)
         cmocka_unit_test(what_becomes_ready_in_a_draining_pool_drains_too),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, make_identities, free_identities);
+    return cmocka_run_group_tests(tests, bench_make_cast, bench_free_cast);
 }

@@ -4,28 +4,9 @@
  */
 #include "flow_bench.h"
 
-static struct pki_certificate *root;
-static struct identity biloxi;
-
-static int make_identities(void **state)
-{
-    (void)state;
-    root = PKI_MAKE(.subject = "CN=root", .is_ca = true);
-    biloxi = bench_identity(PKI_MAKE(.subject = "CN=peer", .issuer = root, .names = "URI:sip:biloxi.example"), NULL);
-    return 0;
-}
-
-static int free_identities(void **state)
-{
-    (void)state;
-    bench_identity_fini(&biloxi);
-    pki_free(root);
-    return 0;
-}
-
 static void rows(struct policy_builder *builder)
 {
-    struct policy_trust_set federation = bench_trust_set("federation", root, NULL);
+    struct policy_trust_set federation = bench_trust_set("federation", cast.root, NULL);
     struct outbound_policy strict = fixture_outbound(1, "strict.example"), wrong = fixture_outbound(2, "wrong.example");
     strict.level = wrong.level = LEVEL_DOMAIN;
     strict.trust_set_name = wrong.trust_set_name = "federation";
@@ -41,7 +22,7 @@ static struct bench_peer *begin(struct bench *bench)
     bench_init(bench, NULL);
     bench->is_answered = true;
     bench_policy(bench, rows);
-    return BENCH_PEER(bench, .identity = &biloxi);
+    return BENCH_PEER(bench, .identity = &cast.biloxi);
 }
 
 static void expect_certificates(struct certificate_chain *chain, size_t count)
@@ -122,5 +103,5 @@ int main(void)
         cmocka_unit_test(its_failure_holds_nobody_off),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, make_identities, free_identities);
+    return cmocka_run_group_tests(tests, bench_make_cast, bench_free_cast);
 }

@@ -33,31 +33,6 @@ int __wrap_verdict_take(const struct verdict_request *request, const struct cert
     return rc;
 }
 
-static struct pki_certificate *root, *other_root;
-static struct identity biloxi, ours, caller;
-
-static int make_identities(void **state)
-{
-    (void)state;
-    root = PKI_MAKE(.subject = "CN=root", .is_ca = true);
-    other_root = PKI_MAKE(.subject = "CN=other root", .is_ca = true);
-    biloxi = bench_identity(PKI_MAKE(.subject = "CN=peer", .issuer = root, .names = "URI:sip:biloxi.example"), NULL);
-    ours = bench_identity(PKI_MAKE(.subject = "CN=ours", .issuer = root, .names = "URI:sip:atlanta.example"), NULL);
-    caller = bench_identity(PKI_MAKE(.subject = "CN=caller", .issuer = root, .names = "URI:sip:caller.example"), NULL);
-    return 0;
-}
-
-static int free_identities(void **state)
-{
-    (void)state;
-    bench_identity_fini(&biloxi);
-    bench_identity_fini(&ours);
-    bench_identity_fini(&caller);
-    pki_free(root);
-    pki_free(other_root);
-    return 0;
-}
-
 /* The policy, a part of which is missing or another one. */
 struct world {
     bool lacks_certificate, has_other_authority, has_two_authorities;
@@ -78,9 +53,9 @@ static struct outbound_policy row_of(int64_t id, const char *domain, enum level 
 
 static void rows(struct policy_builder *builder)
 {
-    struct policy_trust_set federation = bench_trust_set("federation", world.has_other_authority ? other_root : root,
-        world.has_two_authorities ? other_root : NULL);
-    struct policy_credential credential = bench_credential("ours", &ours);
+    struct policy_trust_set federation = bench_trust_set("federation",
+        world.has_other_authority ? cast.other_root : cast.root, world.has_two_authorities ? cast.other_root : NULL);
+    struct policy_credential credential = bench_credential("ours", &cast.ours);
     struct outbound_policy strict = row_of(1, "strict.example", LEVEL_DOMAIN),
                            lax = row_of(2, "lax.example", LEVEL_ENCRYPT),
                            mutual = row_of(3, "mutual.example", LEVEL_ENCRYPT),
@@ -92,7 +67,7 @@ static void rows(struct policy_builder *builder)
     profile.certificate_count = 1;
     profile.client_auth = CLIENT_AUTH_REQUEST;
     profile.trust_set_name = "federation";
-    struct policy_credential edge = bench_credential("edge", &biloxi);
+    struct policy_credential edge = bench_credential("edge", &cast.biloxi);
     assert_int_equal(policy_builder_trust_set(builder, &federation), 0);
     assert_int_equal(policy_builder_credential(builder, &edge), 0);
     if (!world.lacks_certificate)
@@ -114,7 +89,7 @@ static struct bench_peer *begin_with(struct bench *bench, void (*change)(struct 
     bench_init(bench, change);
     bench->is_answered = true;
     bench_policy(bench, rows);
-    return BENCH_PEER(bench, .identity = &biloxi, .verify = PEER_VERIFY_REQUEST);
+    return BENCH_PEER(bench, .identity = &cast.biloxi, .verify = PEER_VERIFY_REQUEST);
 }
 
 static struct bench_peer *begin(struct bench *bench)
@@ -318,7 +293,7 @@ static void who_called_us_is_proven_anew_likewise(void **state)
         struct bench bench;
         (void)begin(&bench);
         struct bench_peer *callers = bench_peer(&bench, NULL, false);
-        const struct peer_options known = { .identity = &caller }, nobody = { .identity = NULL };
+        const struct peer_options known = { .identity = &cast.caller }, nobody = { .identity = NULL };
         bench_call(callers, &known, false);
         bench_call(callers, &nobody, false);
         while (flow_pool_counts(bench.pool).accepted < 2)
@@ -417,5 +392,5 @@ int main(void)
         cmocka_unit_test(a_turn_has_a_few_verdicts_only),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, make_identities, free_identities);
+    return cmocka_run_group_tests(tests, bench_make_cast, bench_free_cast);
 }

@@ -6,31 +6,6 @@
 
 #include <string.h>
 
-static struct pki_certificate *root, *other_root;
-static struct identity biloxi, ours, theirs;
-
-static int make_identities(void **state)
-{
-    (void)state;
-    root = PKI_MAKE(.subject = "CN=root", .is_ca = true);
-    other_root = PKI_MAKE(.subject = "CN=other root", .is_ca = true);
-    biloxi = bench_identity(PKI_MAKE(.subject = "CN=biloxi", .issuer = root, .names = "URI:sip:biloxi.example"), NULL);
-    ours = bench_identity(PKI_MAKE(.subject = "CN=ours", .issuer = root, .names = "URI:sip:atlanta.example"), NULL);
-    theirs = bench_identity(PKI_MAKE(.subject = "CN=ours", .issuer = root, .names = "URI:sip:atlanta.example"), NULL);
-    return 0;
-}
-
-static int free_identities(void **state)
-{
-    (void)state;
-    bench_identity_fini(&biloxi);
-    bench_identity_fini(&ours);
-    bench_identity_fini(&theirs);
-    pki_free(root);
-    pki_free(other_root);
-    return 0;
-}
-
 /* One change of the policy while the handshake is under way. */
 struct change {
     const char *what;
@@ -47,11 +22,12 @@ static const struct change *change; /* NULL: the policy at first */
 static void add_material(struct policy_builder *builder)
 {
     bool has_anchor = change != NULL && change->anchor != NULL;
-    const struct identity *certificate = change != NULL && change->certificate != NULL ? change->certificate : &ours;
-    struct policy_trust_set federation = bench_trust_set("federation", has_anchor ? *change->anchor : root, NULL),
-        second = bench_trust_set("second", root, other_root);
+    bool has_certificate = change != NULL && change->certificate != NULL;
+    const struct identity *certificate = has_certificate ? change->certificate : &cast.ours;
+    struct policy_trust_set federation = bench_trust_set("federation", has_anchor ? *change->anchor : cast.root, NULL),
+        second = bench_trust_set("second", cast.root, cast.other_root);
     struct policy_credential atlanta = bench_credential("atlanta", certificate),
-        second_certificate = bench_credential("second", &theirs);
+        second_certificate = bench_credential("second", &cast.theirs);
     assert_int_equal(policy_builder_trust_set(builder, &federation), 0);
     assert_int_equal(policy_builder_trust_set(builder, &second), 0);
     assert_int_equal(policy_builder_credential(builder, &atlanta), 0);
@@ -157,8 +133,8 @@ static const struct change changes[] = {
     { "addresses of its own", .row = moved },
     { "an ambiguous row", .builder = add_twin },
     { "no row but that of the suffix", .is_gone = true },
-    { "another anchor under the name", .anchor = (const struct pki_certificate *const *)&other_root },
-    { "another certificate under the name", .certificate = &theirs },
+    { "another anchor under the name", .anchor = (const struct pki_certificate *const *)&cast.other_root },
+    { "another certificate under the name", .certificate = &cast.theirs },
     { "other terms of use", .row = ages, .is_harmless = true },
     { "another row", .builder = add_other_row, .is_harmless = true },
     { "nothing", .is_harmless = true },
@@ -172,7 +148,7 @@ static void expect_silence(const struct bench_peer *peer)
 
 static struct bench_peer *mute_peer(struct bench *bench)
 {
-    const struct peer_options options = { .is_server = true, .identity = &biloxi, .verify = PEER_VERIFY_REQUEST };
+    const struct peer_options options = { .is_server = true, .identity = &cast.biloxi, .verify = PEER_VERIFY_REQUEST };
     return bench_peer(bench, &options, true);
 }
 
@@ -299,7 +275,7 @@ static void a_failure_under_the_old_policy_is_not_the_new_ones(void **state)
 {
     (void)state;
     static const struct change other = { "another anchor",
-        .anchor = (const struct pki_certificate *const *)&other_root };
+        .anchor = (const struct pki_certificate *const *)&cast.other_root };
     struct bench bench;
     bench_init(&bench, NULL);
     change = &other;
@@ -324,12 +300,12 @@ static void a_request_of_yesterday_is_not_placed(void **state)
 {
     (void)state;
     static const struct change away = { "another anchor",
-        .anchor = (const struct pki_certificate *const *)&other_root };
+        .anchor = (const struct pki_certificate *const *)&cast.other_root };
     struct bench bench;
     bench_init(&bench, NULL);
     change = NULL;
     bench_policy(&bench, rows);
-    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &biloxi);
+    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &cast.biloxi);
     (void)bench_ask(&bench, peer, "biloxi.example", NULL, "x");
     bench_until_done(&bench, 1);
     struct policy_snapshot *yesterday = policy_snapshot_ref(bench.snapshot);
@@ -345,7 +321,7 @@ static void a_request_of_yesterday_is_not_placed(void **state)
     bench_init(&second, NULL);
     policy_snapshot_unref(second.snapshot);
     second.snapshot = policy_snapshot_ref(today);
-    peer = BENCH_PEER(&second, .identity = &biloxi);
+    peer = BENCH_PEER(&second, .identity = &cast.biloxi);
     (void)bench_ask(&second, peer, "biloxi.example", NULL, "x");
     policy_snapshot_unref(second.snapshot);
     second.snapshot = policy_snapshot_ref(yesterday);
@@ -390,5 +366,5 @@ int main(void)
         cmocka_unit_test(a_request_without_its_question_is_refused),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
-    return cmocka_run_group_tests(tests, make_identities, free_identities);
+    return cmocka_run_group_tests(tests, bench_make_cast, bench_free_cast);
 }

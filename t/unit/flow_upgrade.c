@@ -24,8 +24,8 @@ int __wrap_tls_session_facts(const struct tls_session *session, struct tls_sessi
     return rc;
 }
 
-static struct pki_certificate *root, *evil_root, *intermediate, *constrained, *no_ca;
-static struct identity biloxi, both, ours, theirs;
+static struct pki_certificate *evil_root, *intermediate, *constrained, *no_ca;
+static struct identity biloxi, both;
 
 static struct identity leaf_of(struct pki_certificate *issuer, struct pki_certificate *chain, const char *names,
     const char *usage, int64_t not_after)
@@ -36,30 +36,26 @@ static struct identity leaf_of(struct pki_certificate *issuer, struct pki_certif
 
 static int make_identities(void **state)
 {
-    (void)state;
-    root = PKI_MAKE(.subject = "CN=root", .is_ca = true);
+    (void)bench_make_cast(state);
     evil_root = PKI_MAKE(.subject = "CN=root", .is_ca = true); /* of the same name */
-    intermediate = PKI_MAKE(.subject = "CN=intermediate", .issuer = root, .is_ca = true);
-    constrained = PKI_MAKE(.subject = "CN=constrained", .issuer = root, .is_ca = true,
+    intermediate = PKI_MAKE(.subject = "CN=intermediate", .issuer = cast.root, .is_ca = true);
+    constrained = PKI_MAKE(.subject = "CN=constrained", .issuer = cast.root, .is_ca = true,
         .name_constraints = "critical,permitted;URI:.elsewhere.example,permitted;DNS:elsewhere.example");
-    no_ca = PKI_MAKE(.subject = "CN=no ca", .issuer = root, .basic_constraints = "critical,CA:FALSE");
+    no_ca = PKI_MAKE(.subject = "CN=no ca", .issuer = cast.root, .basic_constraints = "critical,CA:FALSE");
     biloxi = leaf_of(intermediate, intermediate, "URI:sip:biloxi.example", NULL, 0);
-    both = leaf_of(root, NULL, "URI:sip:biloxi.example,URI:sip:chicago.example", NULL, 0);
-    ours = bench_identity(PKI_MAKE(.subject = "CN=ours", .issuer = root, .names = "URI:sip:atlanta.example"), NULL);
-    theirs = bench_identity(PKI_MAKE(.subject = "CN=ours", .issuer = root, .names = "URI:sip:atlanta.example"), NULL);
+    both = leaf_of(cast.root, NULL, "URI:sip:biloxi.example,URI:sip:chicago.example", NULL, 0);
     return 0;
 }
 
 static int free_identities(void **state)
 {
-    (void)state;
-    struct identity *identities[] = { &biloxi, &both, &ours, &theirs };
-    struct pki_certificate *authorities[] = { root, evil_root, intermediate, constrained, no_ca };
+    struct identity *identities[] = { &biloxi, &both };
+    struct pki_certificate *authorities[] = { evil_root, intermediate, constrained, no_ca };
     for (size_t i = 0; i < ARRAY_SIZE(identities); i++)
         bench_identity_fini(identities[i]);
     for (size_t i = 0; i < ARRAY_SIZE(authorities); i++)
         pki_free(authorities[i]);
-    return 0;
+    return bench_free_cast(state);
 }
 
 static const struct pki_certificate *anchor; /* of the trust set */
@@ -87,8 +83,9 @@ static void rows(struct policy_builder *builder)
 {
     static const uint8_t pins[1][DIGEST_SIZE] = { { 1 } };
     int64_t id = 1;
-    struct policy_trust_set federation = bench_trust_set("federation", anchor != NULL ? anchor : root, NULL);
-    struct policy_credential first = bench_credential("ours", &ours), second = bench_credential("theirs", &theirs);
+    struct policy_trust_set federation = bench_trust_set("federation", anchor != NULL ? anchor : cast.root, NULL);
+    struct policy_credential first = bench_credential("ours", &cast.ours),
+        second = bench_credential("theirs", &cast.theirs);
     assert_int_equal(policy_builder_trust_set(builder, &federation), 0);
     assert_int_equal(policy_builder_credential(builder, &first), 0);
     assert_int_equal(policy_builder_credential(builder, &second), 0);
@@ -315,17 +312,17 @@ static void a_chain_that_proves_nothing_upgrades_nothing(void **state)
         const char *strict;
         enum reason reason;
     } cases[] = {
-        { leaf_of(root, NULL, "URI:sip:impostor.example", NULL, 0), "strict.example", REASON_WRONG_IDENTITY },
-        { leaf_of(root, NULL, "DNS:*.example", NULL, 0), "strict.example", REASON_NO_IDENTITY },
+        { leaf_of(cast.root, NULL, "URI:sip:impostor.example", NULL, 0), "strict.example", REASON_WRONG_IDENTITY },
+        { leaf_of(cast.root, NULL, "DNS:*.example", NULL, 0), "strict.example", REASON_NO_IDENTITY },
         { leaf_of(evil_root, evil_root, "URI:sip:biloxi.example", NULL, 0), "strict.example", REASON_CHAIN_UNTRUSTED },
         { leaf_of(intermediate, NULL, "URI:sip:biloxi.example", NULL, 0), "strict.example", REASON_CHAIN_UNTRUSTED },
         { leaf_of(no_ca, no_ca, "URI:sip:biloxi.example", NULL, 0), "strict.example", REASON_COUNT },
         { leaf_of(constrained, constrained, "URI:sip:biloxi.example", NULL, 0), "strict.example", REASON_COUNT },
-        { leaf_of(root, NULL, "URI:sip:biloxi.example", "clientAuth", 0), "strict.example",
+        { leaf_of(cast.root, NULL, "URI:sip:biloxi.example", "clientAuth", 0), "strict.example",
             REASON_EXTENDED_KEY_USAGE },
-        { leaf_of(root, NULL, "URI:sip:biloxi.example", NULL, time(NULL) - 10), "strict.example",
+        { leaf_of(cast.root, NULL, "URI:sip:biloxi.example", NULL, time(NULL) - 10), "strict.example",
             REASON_CERTIFICATE_EXPIRED },
-        { leaf_of(root, NULL, "URI:sip:biloxi.example", NULL, 0), "pinned.example", REASON_PIN_MISMATCH },
+        { leaf_of(cast.root, NULL, "URI:sip:biloxi.example", NULL, 0), "pinned.example", REASON_PIN_MISMATCH },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         enum reason reason = cases[i].reason;
@@ -349,7 +346,7 @@ static void a_chain_that_has_expired_meanwhile_upgrades_nothing(void **state)
     (void)state;
     struct bench bench;
     int64_t end = time(NULL) + 8; /* more than the skew that is left to the verified */
-    struct identity brief = leaf_of(root, NULL, "URI:sip:biloxi.example", NULL, end);
+    struct identity brief = leaf_of(cast.root, NULL, "URI:sip:biloxi.example", NULL, end);
     struct bench_peer *peer = begin(&bench, &brief, "lax.example");
     while (time(NULL) <= end)
         usleep(100000);

@@ -205,7 +205,7 @@ sub would_open ($self, $need, $peer) {
 # the model knows it whole.
 sub judge_at_rest ($self, $request, $peers) {
     my @targets = $self->needs_of($request);
-    return if $request->{dialog} && @targets > 1;
+    return if $request->{dialog} && @targets != 1; # of a call that should not have been none is known
     my $status  = $request->{status};
     my $is_served = defined $request->{connection};
     return $self->judge_many($request, $peers, @targets) if @targets > 1;

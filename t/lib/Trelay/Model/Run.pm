@@ -286,6 +286,15 @@ sub do_update ($self) {
     return $self->try_row("update $old->{name}.$column", with_anchors(\%row), $is_awaited, $old->{name});
 }
 
+# What a row asks for changes under the calls that began with it.
+sub do_level ($self) {
+    my ($chance, $world) = ($self->chance, $self->world);
+    my ($level, $which, $is_awaited) = ($chance->pick(qw(encrypt chain chain domain)), $chance->below(1000), $chance->percent(60));
+    my @names = sort keys %{ $world->{rows} } or return;
+    my $old = $world->{rows}{ $names[ $which % @names ] };
+    return $self->try_row("update $old->{name}.level", { %$old, level => $level }, $is_awaited, $old->{name});
+}
+
 sub host_of ($self, $peer) { return $self->{peers}->place($peer) =~ s/:\d+\z//r }
 
 # The address of a peer has a row, or none any more: only who goes there by address meets it.
@@ -613,7 +622,8 @@ sub wait_for_answers ($self) {
 
 my @STIR = (do_send => 30, do_burst => 8, do_insert => 3, do_replace => 6, do_update => 10, do_delete => 2, do_certificate => 3,
     do_trust => 4, do_route => 2, do_leaf => 6, do_manner => 12, do_cut => 5, do_release => 4, do_reload => 2, do_cancel => 5,
-    do_repair => 3, do_file => 1, do_call => 5, do_profile => 2, do_database => 1, do_dialog => 8, do_rename => 2, do_address => 3);
+    do_repair => 3, do_file => 1, do_call => 5, do_profile => 2, do_database => 1, do_dialog => 8, do_rename => 2, do_address => 5,
+    do_level => 4);
 
 sub step ($self, $operation) {
     $self->{step}++;

@@ -154,7 +154,13 @@ static void ask_decision(struct bench *bench, const char *domain)
     if (row == NULL)
         return;
     require(bench, row, domain, &requirement, &key);
-    struct table_node *node = table_first(&bench->connections, key.hash);
+    struct table_node *node = table_expected(&bench->connections, key.hash);
+    if (node != NULL) {
+        const struct connection *expected = CONTAINER_OF(node, struct connection, node);
+        connection_key_fetch_ahead(&expected->key, key.length);
+        verdict_fetch_ahead(&expected->verdict);
+    }
+    node = table_first(&bench->connections, key.hash);
     for (; node != NULL && pool.equal_count < VIEW_MAX; node = table_next(node)) {
         const struct connection *connection = CONTAINER_OF(node, struct connection, node);
         connection_key_fetch_ahead(&connection->key, key.length);

@@ -19,8 +19,15 @@ struct table_node {
     bool is_held;
 };
 
+/* A look-up that ends here touches no entry: of each one that it must look at the memory has to be waited for. */
+struct table_slot {
+    struct table_node *first; /* NULL: none */
+    uint32_t check;           /* upper half of its hash */
+    uint32_t count;           /* entries of this slot */
+};
+
 struct table {
-    struct table_node **slots;
+    struct table_slot *slots;
     size_t slot_count; /* a power of two */
     size_t count;
 };
@@ -36,6 +43,9 @@ void table_insert(struct table *table, struct table_node *node, uint64_t hash);
 
 /* Allowed for a node that is in no table. */
 void table_remove(struct table *table, struct table_node *node);
+
+/* What table_first() is likely to give, not looked at: to be fetched ahead. NULL: it will give nothing. */
+struct table_node *table_expected(const struct table *table, uint64_t hash);
 
 /* First entry with this hash, and the next one; NULL at the end. */
 struct table_node *table_first(const struct table *table, uint64_t hash);

@@ -209,11 +209,25 @@ static struct connection_view candidate_of(const struct flow *flow, const struct
     return view;
 }
 
+/* What view_of() reads of the connection that is likely to be found: several waits for main memory pass at one time. */
+static void fetch_expected_ahead(const struct flow_pool *pool, uint64_t hash)
+{
+    const struct table_node *node = table_expected(&pool->by_key, hash);
+    if (node == NULL)
+        return;
+    const struct flow *flow = CONTAINER_OF(node, struct flow, by_key);
+    FETCH_AHEAD(&flow->handle);
+    FETCH_AHEAD(&flow->key);
+    FETCH_AHEAD(&flow->facts);
+    FETCH_AHEAD(&flow->opened_at);
+}
+
 /* IS_PASSED: a connection that is still being tried is not waited for; *IS_TRIED_R tells that there is one. */
 static size_t find_equal(const struct flow_pool *pool, const struct connection_key *key, bool is_passed,
     struct connection_view views[VIEW_MAX], bool *is_tried_r)
 {
     size_t count = 0;
+    fetch_expected_ahead(pool, key->hash);
     struct table_node *node = table_first(&pool->by_key, key->hash);
     *is_tried_r = false;
     for (; node != NULL && count < VIEW_MAX; node = table_next(node)) {

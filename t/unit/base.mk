@@ -20,3 +20,8 @@ check_PROGRAMS += t/106-base-never-acts.t
 t_106_base_never_acts_t_SOURCES = t/unit/base_never.c
 t_106_base_never_acts_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_106_base_never_acts_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/105-base-table-finds-each-entry.t
+t_105_base_table_finds_each_entry_t_SOURCES = t/unit/base_table.c
+t_105_base_table_finds_each_entry_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_105_base_table_finds_each_entry_t_LDADD = $(PURE_TEST_LIBS)

@@ -56,7 +56,7 @@ for my $table (sort keys %expected) {
     }
 }
 
-is $pg->value(<<'SQL'), join("\n", 'trelay_admin: close_connection drop_records forget_changes has_unpartitioned_records has_usable_key make_partition rotate_dialog_secret tls_reload',
+is $pg->value(<<'SQL'), join("\n", 'trelay_admin: close_connection drop_records explain_on forget_changes has_unpartitioned_records has_usable_key make_partition rotate_dialog_secret tls_reload',
 SELECT r.name || ': ' || string_agg(p.proname, ' ' ORDER BY p.proname COLLATE "C")
   FROM (VALUES ('trelay_admin'), ('trelay_daemon'), ('trelay_reader'), ('stranger')) AS r (name), pg_proc AS p
  WHERE p.pronamespace = 'trelay'::regnamespace AND p.prosecdef AND has_function_privilege(r.name, p.oid, 'EXECUTE')

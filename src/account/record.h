@@ -33,6 +33,7 @@ struct account_record {
     const struct outbound_policy *row;
     bool is_pinned;                      /* that row is of the dialog's pin */
     const struct route *route;
+    const struct flag_set *flags;        /* in effect; NULL: none */
     enum decision decision;
     enum level level;
     const char *expected_domain;

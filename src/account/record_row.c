@@ -20,10 +20,11 @@
 const char *record_copy_command(void)
 {
     return "COPY trelay.transaction_record (recorded_at, node, call_id, method, request_uri, from_uri, to_uri, status,"
-           " reason, duration_ms, inbound_transport, inbound_source_address, inbound_source_port, inbound_listener,"
-           " inbound_peer, " INBOUND_CONNECTION ", outbound_transport, outbound_address, outbound_port,"
-           " outbound_domain, outbound_policy, outbound_route, outbound_decision, outbound_level,"
-           " outbound_expected_domain, outbound_pinned, " OUTBOUND_CONNECTION ") FROM STDIN";
+           " reason, duration_ms, flags, inbound_transport, inbound_source_address, inbound_source_port,"
+           " inbound_listener, inbound_peer, " INBOUND_CONNECTION
+           ", outbound_transport, outbound_address, outbound_port, outbound_domain, outbound_policy, outbound_route,"
+           " outbound_decision, outbound_level, outbound_expected_domain,"
+           " outbound_pinned, " OUTBOUND_CONNECTION ") FROM STDIN";
 }
 
 enum { NAMES_MAX = 64, CERTIFICATE_COLUMNS = 7 };
@@ -63,6 +64,19 @@ static void copy_seconds(struct copy_line *row, int64_t seconds)
     copy_time_us(row, is_time ? seconds * 1000000 : INT64_MIN);
 }
 
+static void copy_flags(struct copy_line *row, const struct flag_set *flags)
+{
+    struct buffer text = BUFFER_EMPTY;
+    if (flags == NULL || flags->bits == 0) {
+        copy_null(row);
+        return;
+    }
+    flags_print(flags, &text);
+    copy_text(row, buffer_slice(&text));
+    row->out->has_failed = row->out->has_failed || text.has_failed;
+    buffer_free(&text);
+}
+
 static void add_request(struct copy_line *row, const struct account_record *record)
 {
     const struct sip_message *request = record->request;
@@ -78,6 +92,7 @@ static void add_request(struct copy_line *row, const struct account_record *reco
         copy_null(row);
     copy_string(row, reason_word(record->reason));
     copy_number(row, record->duration_ms);
+    copy_flags(row, record->flags);
 }
 
 static void add_certificate(struct copy_line *row, const struct certificate_facts *certificate)

@@ -4,6 +4,7 @@
 #include "control/control_private.h"
 #include "pkix/digest.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static json_t *text_or_null(const char *text)
@@ -119,14 +120,60 @@ static void do_close(struct control_client *client, json_t *question)
         control_answer(client, json_pack("{s:s}", "closing", id));
 }
 
+static void answer_explained(void *arg, json_t *answer)
+{
+    control_answer(arg, answer);
+}
+
+static void do_explain(struct control_client *client, json_t *question)
+{
+    control_explain(control_client_environment(client), question, false, answer_explained, client);
+}
+
+static void do_probe(struct control_client *client, json_t *question)
+{
+    control_explain(control_client_environment(client), question, true, answer_explained, client);
+}
+
+/* Somebody who asks in text. */
+struct text_question {
+    control_answered_fn *done;
+    void *arg;
+};
+
+static void answer_in_text(void *arg, json_t *answer)
+{
+    struct text_question *question = arg;
+    const char *refusal = json_string_value(json_object_get(answer, "error"));
+    char *text = refusal == NULL && answer != NULL ? json_dumps(answer, JSON_COMPACT) : NULL;
+    question->done(question->arg, text != NULL, text != NULL ? text : refusal != NULL ? refusal : "out of memory");
+    free(text);
+    json_decref(answer);
+    free(question);
+}
+
+void control_explain_text(const struct control *control, struct slice members, control_answered_fn *done, void *arg)
+{
+    struct text_question *question = malloc(sizeof(*question));
+    json_t *read = json_loadb(members.data, members.length, JSON_REJECT_DUPLICATES, NULL);
+    if (question == NULL || !json_is_object(read)) {
+        done(arg, false, question == NULL ? "out of memory" : "the question must be one JSON object");
+        free(question);
+    } else {
+        *question = (struct text_question){ .done = done, .arg = arg };
+        control_explain(control_environment_of(control), read, false, answer_in_text, question);
+    }
+    json_decref(read);
+}
+
 static const struct {
     const char *name;
     void (*run)(struct control_client *client, json_t *question);
 } commands[] = {
     { "status", do_status },
     { "connections", do_connections },
-    { "explain", control_explain },
-    { "probe", control_probe },
+    { "explain", do_explain },
+    { "probe", do_probe },
     { "reload", do_reload },
     { "close", do_close },
 };

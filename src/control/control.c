@@ -34,9 +34,14 @@ struct control_client {
     bool is_asked, is_answered;
 };
 
+const struct control_environment *control_environment_of(const struct control *control)
+{
+    return &control->environment;
+}
+
 const struct control_environment *control_client_environment(const struct control_client *client)
 {
-    return &client->control->environment;
+    return control_environment_of(client->control);
 }
 
 static void client_close(struct control_client *client)

@@ -41,4 +41,9 @@ int control_new(const struct control_environment *environment, const char *path,
     struct control **control_r, struct why *why) MUST_CHECK;
 void control_free(struct control *control);
 
+/* What trelayctl explain asks, for whoever asks through the database: MEMBERS is the object of explain_question.h as
+ * text. DONE is called once, now or later: TEXT is the answer, JSON, or why there is none. */
+typedef void control_answered_fn(void *arg, bool is_success, const char *text);
+void control_explain_text(const struct control *control, struct slice members, control_answered_fn *done, void *arg);
+
 #endif

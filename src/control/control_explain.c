@@ -1,38 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control_explain.c - which row, which key, which decision, and why, for a request that is not sent (INV-50).
- * In:    {"command":"explain","destination":"sip:bob@biloxi.example","source":...,"flags":...,"address":...};
- *        "probe" instead of "explain": then a handshake is made, instead of a decision.
- * The same functions decide here as in the relay step, with today's snapshot.
+ * In:    the members of explain_question.h; for a probe a handshake is made instead of a decision.
+ * Out:   one JSON object, later: of the address that a request would go to, after those that would fail it at once.
+ * The same functions decide here as in the relay step (relay/t_relay.c), with today's snapshot and the pools of now.
  */
 #include "base/error.h"
 #include "control/control_private.h"
+#include "control/explain_question.h"
 #include "net/locate.h"
 #include "pkix/digest.h"
-#include "policy/name.h"
 #include "relay/next_hop.h"
-#include "sip/uri.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 struct explanation {
-    struct control_client *client;
-    struct policy_snapshot *snapshot;
-    char uri_text[1024];
-    struct sip_uri uri;
-    char next_hop_domain[DOMAIN_NAME_SIZE], source_domain[DOMAIN_NAME_SIZE], peer[ROW_NAME_SIZE];
-    struct flag_set flags;
-    struct policy_lookup_order order;
-    const struct outbound_policy *row;
-    struct requirement requirement;
+    struct control_environment environment; /* a copy: the control may be gone when an answer comes */
+    control_explained_fn *done;
+    void *arg;
     bool is_probe;
-    json_t *answer;
+    struct policy_snapshot *snapshot;
+    struct explain_question question;
+    struct requirement_rule rule; /* its row NULL: the row is that of an address */
+    bool is_address_of_row;
+    enum level level_floor;       /* the strictest that an address had to meet so far (INV-34) */
+    struct locate_target *targets;
+    size_t target_count, target_next;
+    struct requirement requirement;
+    json_t *answer, *passed_over;
 };
 
 static void finish(struct explanation *explanation)
 {
-    control_answer(explanation->client, explanation->answer);
+    if (json_array_size(explanation->passed_over) > 0)
+        (void)json_object_set(explanation->answer, "passed_over", explanation->passed_over);
+    explanation->done(explanation->arg, explanation->answer);
+    json_decref(explanation->passed_over);
     policy_snapshot_unref(explanation->snapshot);
+    free(explanation->targets);
     free(explanation);
 }
 
@@ -42,14 +47,102 @@ static void say(struct explanation *explanation, const char *name, const char *t
         text != NULL && text[0] != '\0' ? json_string(text) : json_null());
 }
 
-static void refuse(struct explanation *explanation, enum reason reason, const char *detail)
+static void say_buffer(struct explanation *explanation, const char *name, struct buffer *text)
+{
+    (void)json_object_set_new(explanation->answer, name,
+        text->length > 0 && !text->has_failed ? json_stringn(text->data, text->length) : json_null());
+    buffer_free(text);
+}
+
+static const char *detail_of(enum reason reason, const struct why *why)
+{
+    return why != NULL && why->text[0] != '\0' ? why->text : reason_text(reason);
+}
+
+static void refuse(struct explanation *explanation, enum reason reason, const struct why *why)
 {
     say(explanation, "decision", decision_name(DECISION_REJECT));
     say(explanation, "reason", reason_word(reason));
-    say(explanation, "detail", detail != NULL && detail[0] != '\0' ? detail : reason_text(reason));
+    say(explanation, "detail", detail_of(reason, why));
     (void)json_object_set_new(explanation->answer, "status", json_integer((json_int_t)reason_status(reason)));
     finish(explanation);
 }
+
+static const char *or_null(const char *text)
+{
+    return text[0] != '\0' ? text : NULL;
+}
+
+static const struct dialog_part *pin_of(const struct explanation *explanation)
+{
+    const struct dialog_part *pin = &explanation->question.pin;
+    return pin->level != LEVEL_UNSET ? pin : NULL;
+}
+
+static enum lookup_result look_up(struct explanation *explanation, const struct address *address,
+    struct requirement_rule *rule_r)
+{
+    const struct explain_question *asked = &explanation->question;
+    const struct requirement_question question = {
+        .query = { .next_hop_domain = or_null(asked->next_hop_domain),
+            .request_domain = or_null(asked->request_domain), .source_domain = or_null(asked->source_domain),
+            .peer = or_null(asked->peer) },
+        .order = &asked->order, .flags = &asked->flags, .is_address_of_row = explanation->is_address_of_row,
+        .pin = pin_of(explanation) };
+    return requirement_look_up(explanation->snapshot, &question, address, rule_r);
+}
+
+static struct next_hop next_hop_of(const struct explanation *explanation, const struct requirement_rule *rule)
+{
+    const struct explain_question *asked = &explanation->question;
+    return (struct next_hop){ .uri = &asked->uri, .domain = asked->next_hop_domain,
+        .is_sips_request = asked->is_sips_request, .has_sip_contact = asked->has_sip_contact, .row = rule->row,
+        .flags = &asked->flags, .is_pinned = rule->is_pinned, .is_row_of_hop = rule->is_row_of_hop,
+        .families = explanation->environment.settings->dns_families };
+}
+
+static void say_rule(struct explanation *explanation, const struct requirement_rule *rule)
+{
+    say(explanation, "policy", rule->row != NULL ? rule->row->name : NULL);
+    (void)json_object_set_new(explanation->answer, "pinned", json_boolean(rule->is_pinned));
+}
+
+static enum reason keep_floor(struct explanation *explanation, const struct requirement_rule *rule, struct why *why)
+{
+    const struct flag_set *flags = &explanation->question.flags;
+    enum level level = rule->is_pinned ? requirement_pinned_level(rule->row, flags, pin_of(explanation))
+                                       : requirement_level(rule->row, flags);
+    if (level < explanation->level_floor) {
+        (void)why_fail(why, ERROR_REFUSED, "an earlier address had to prove level %s, row \"%s\" asks for %s only",
+            level_name(explanation->level_floor), rule->row->name, level_name(level));
+        return REASON_WEAKEN_REFUSED;
+    }
+    explanation->level_floor = level;
+    return REASON_NONE;
+}
+
+/* What is said of one address. */
+static const char *const of_address[] = { "target", "transport", "level", "expected_domain", "certificate", "sni",
+    "trust_set", "key_digest", "key", "terms", "upgrade" };
+
+static bool has_next(const struct explanation *explanation)
+{
+    return explanation->target_next < explanation->target_count &&
+        !flags_have(&explanation->question.flags, T_RELAY_NO_DNS_FAILOVER);
+}
+
+/* The answer speaks of the next address, but for a word on why it is not this one. */
+static void pass_over(struct explanation *explanation, enum reason reason, const struct why *why)
+{
+    json_t *target = json_object_get(explanation->answer, "target");
+    (void)json_array_append_new(explanation->passed_over,
+        json_pack("{s:O, s:s, s:s}", "target", target, "reason", reason_word(reason), "detail",
+            detail_of(reason, why)));
+    for (size_t i = 0; i < ARRAY_SIZE(of_address); i++)
+        (void)json_object_del(explanation->answer, of_address[i]);
+}
+
+static void try_addresses(struct explanation *explanation);
 
 /* Why an unverified connection would, or would not, become the one that is wanted. */
 static void say_upgrade(struct explanation *explanation, const struct decision_result *result)
@@ -64,6 +157,11 @@ static void on_decided(void *arg, const struct decision_result *result)
     struct explanation *explanation = arg;
     char id[CONNECTION_ID_SIZE];
     say_upgrade(explanation, result);
+    if (result->decision == DECISION_REJECT && has_next(explanation)) {
+        pass_over(explanation, result->reason, NULL);
+        try_addresses(explanation);
+        return;
+    }
     if (result->decision == DECISION_REJECT) {
         refuse(explanation, result->reason, NULL);
         return;
@@ -82,196 +180,206 @@ static void on_probed(void *arg, const struct relay_probe_result *result)
     finish(explanation);
 }
 
-static void say_key(struct explanation *explanation)
+static void say_requirement(struct explanation *explanation)
 {
-    const struct control_environment *environment = control_client_environment(explanation->client);
+    const struct requirement *requirement = &explanation->requirement;
     struct connection_key key;
-    struct buffer text = BUFFER_EMPTY;
+    struct buffer text = BUFFER_EMPTY, terms = BUFFER_EMPTY;
     uint8_t digest[DIGEST_SIZE];
     char hex[DIGEST_HEX_SIZE];
-    relay_encode_key(environment->relay, &explanation->requirement.key, &key);
-    struct slice bytes = slice_of((const char *)key.bytes, key.length);
-    if (digest_sha256(&bytes, 1, digest) == 0)
-        say(explanation, "key_digest", digest_hex(digest, hex));
-    requirement_key_print(&explanation->requirement.key, &text);
-    (void)json_object_set_new(explanation->answer, "key", json_stringn(buffer_slice(&text).data, text.length));
-    buffer_free(&text);
-}
-
-/* The request is of the scheme that the destination has. */
-static struct next_hop next_hop_of(const struct explanation *explanation, const struct outbound_policy *row)
-{
-    return (struct next_hop){ .uri = &explanation->uri, .domain = explanation->next_hop_domain,
-        .is_sips_request = explanation->uri.scheme == SIP_URI_SIPS, .row = row, .flags = &explanation->flags,
-        .families = control_client_environment(explanation->client)->settings->dns_families };
-}
-
-static void explain_target(struct explanation *explanation, const struct locate_target *target)
-{
-    const struct control_environment *environment = control_client_environment(explanation->client);
-    struct why why = WHY_NONE;
-    char text[ADDRESS_TEXT_SIZE];
-    enum reason reason = REASON_NO_POLICY;
-    say(explanation, "target", endpoint_print(&target->endpoint, text));
-    say(explanation, "transport", transport_name(target->transport));
-    if (explanation->row == NULL) {
-        struct policy_query query = { .address = &target->endpoint.address,
-            .next_hop_domain = explanation->next_hop_domain[0] != '\0' ? explanation->next_hop_domain : NULL,
-            .source_domain = explanation->source_domain[0] != '\0' ? explanation->source_domain : NULL,
-            .peer = explanation->peer[0] != '\0' ? explanation->peer : NULL };
-        if (policy_lookup(explanation->snapshot, &query, &explanation->order, &explanation->row, &reason) !=
-            LOOKUP_RESULT_HIT) {
-            refuse(explanation, reason, NULL);
-            return;
-        }
-        say(explanation, "policy", explanation->row->name);
-        const struct next_hop hop = next_hop_of(explanation, explanation->row);
-        reason = next_hop_check_scheme(&hop, &why);
-        if (reason != REASON_NONE) {
-            refuse(explanation, reason, why.text);
-            return;
-        }
-    }
-    struct requirement_target wanted = { .transport = target->transport, .endpoint = target->endpoint,
-        .next_hop_domain = explanation->next_hop_domain[0] != '\0' ? explanation->next_hop_domain : NULL };
-    struct requirement_defaults defaults = { .max_age_s = environment->settings->max_age_s,
-        .idle_timeout_s = environment->settings->idle_timeout_s };
-    reason = requirement_build(explanation->snapshot, explanation->row, &explanation->flags, &wanted,
-        relay_capabilities(environment->relay), &defaults, &explanation->requirement, &why);
-    if (reason != REASON_NONE) {
-        refuse(explanation, reason, why.text);
-        return;
-    }
-    const struct requirement *requirement = &explanation->requirement;
     say(explanation, "level", level_name((enum level)requirement->key.level));
     say(explanation, "expected_domain", requirement->key.expected_domain);
     say(explanation, "certificate", requirement->terms.credential != NULL ? requirement->terms.credential->name : NULL);
     say(explanation, "sni", requirement->key.sni);
     say(explanation, "trust_set", requirement->terms.trust_set != NULL ? requirement->terms.trust_set->name : NULL);
-    say_key(explanation);
+    relay_encode_key(explanation->environment.relay, &requirement->key, &key);
+    struct slice bytes = slice_of((const char *)key.bytes, key.length);
+    say(explanation, "key_digest", digest_sha256(&bytes, 1, digest) == 0 ? digest_hex(digest, hex) : NULL);
+    requirement_key_print(&requirement->key, &text);
+    say_buffer(explanation, "key", &text);
+    requirement_terms_print(&requirement->terms, &terms);
+    say_buffer(explanation, "terms", &terms);
+}
+
+/* The row that rules this address, and the requirement from it. */
+static enum reason build(struct explanation *explanation, const struct locate_target *target, struct why *why)
+{
+    const struct control_environment *environment = &explanation->environment;
+    struct requirement_rule rule = explanation->rule;
+    if (rule.row == NULL) {
+        enum lookup_result found = look_up(explanation, &target->endpoint.address, &rule);
+        enum reason floor = rule.row != NULL ? keep_floor(explanation, &rule, why) : REASON_NONE;
+        if (found != LOOKUP_RESULT_HIT)
+            return rule.reason != REASON_NONE ? rule.reason : REASON_NO_POLICY;
+        if (floor != REASON_NONE)
+            return floor;
+    }
+    say_rule(explanation, &rule);
+    const struct next_hop hop = next_hop_of(explanation, &rule);
+    enum reason reason = next_hop_check_scheme(&hop, why);
+    if (reason != REASON_NONE)
+        return reason;
+    const struct requirement_target wanted = { .transport = target->transport, .endpoint = target->endpoint,
+        .next_hop_domain = or_null(explanation->question.next_hop_domain),
+        .pin = rule.is_pinned ? pin_of(explanation) : NULL };
+    const struct requirement_defaults defaults = { .max_age_s = environment->settings->max_age_s,
+        .idle_timeout_s = environment->settings->idle_timeout_s };
+    return requirement_build(explanation->snapshot, rule.row, &explanation->question.flags, &wanted,
+        relay_capabilities(environment->relay), &defaults, &explanation->requirement, why);
+}
+
+/* REASON_NONE: somebody is asked, and the answer comes later. */
+static enum reason ask(struct explanation *explanation, struct why *why)
+{
+    const struct control_environment *environment = &explanation->environment;
+    const struct requirement *requirement = &explanation->requirement;
     if (explanation->is_probe && requirement->key.transport != TRANSPORT_TLS) {
-        refuse(explanation, REASON_PLAIN_TRANSPORT, "the next hop is not reached by TLS: there is no handshake");
-        return;
+        (void)why_fail(why, ERROR_REFUSED, "the next hop is not reached by TLS: there is no handshake");
+        return REASON_PLAIN_TRANSPORT;
     }
     int rc = explanation->is_probe ? relay_probe(environment->relay, requirement, explanation->snapshot,
                                          environment->mailbox, on_probed, explanation)
                                    : relay_consider(environment->relay, requirement, explanation->snapshot,
-                                         environment->mailbox, on_decided, explanation);
-    if (rc != 0)
-        refuse(explanation, REASON_NO_MEMORY, NULL);
+                                         has_next(explanation), environment->mailbox, on_decided, explanation);
+    return rc == 0 ? REASON_NONE : REASON_NO_MEMORY;
+}
+
+/* As the relay step does: what is refused for one address may be allowed for the next, never for less. */
+static void try_addresses(struct explanation *explanation)
+{
+    enum reason reason = REASON_NO_ADDRESS;
+    struct why why = WHY_NONE;
+    char text[ADDRESS_TEXT_SIZE];
+    while (explanation->target_next < explanation->target_count) {
+        const struct locate_target *target = &explanation->targets[explanation->target_next++];
+        why = WHY_NONE;
+        say(explanation, "target", endpoint_print(&target->endpoint, text));
+        say(explanation, "transport", transport_name(target->transport));
+        reason = build(explanation, target, &why);
+        if (reason == REASON_NONE) {
+            say_requirement(explanation);
+            reason = ask(explanation, &why);
+        }
+        if (reason == REASON_NONE)
+            return;
+        if (reason == REASON_NO_MEMORY || !has_next(explanation))
+            break;
+        pass_over(explanation, reason, &why);
+    }
+    refuse(explanation, reason, &why);
 }
 
 static void on_located(void *arg, const struct locate_result *result)
 {
     struct explanation *explanation = arg;
-    if (result->reason != REASON_NONE || result->count == 0)
-        refuse(explanation, result->reason != REASON_NONE ? result->reason : REASON_NO_ADDRESS, result->why.text);
-    else
-        explain_target(explanation, &result->targets[0]);
+    enum reason reason = result->reason != REASON_NONE ? result->reason : REASON_NO_ADDRESS;
+    if (result->reason == REASON_NONE && result->count > 0) {
+        explanation->targets = calloc(result->count, sizeof(*explanation->targets));
+        reason = explanation->targets != NULL ? REASON_NONE : REASON_NO_MEMORY;
+    }
+    if (reason != REASON_NONE) {
+        refuse(explanation, reason, &result->why);
+        return;
+    }
+    memcpy(explanation->targets, result->targets, result->count * sizeof(*explanation->targets));
+    explanation->target_count = result->count;
+    try_addresses(explanation);
 }
 
 static void locate(struct explanation *explanation)
 {
-    const struct control_environment *environment = control_client_environment(explanation->client);
-    const struct next_hop hop = next_hop_of(explanation, explanation->row);
+    const struct next_hop hop = next_hop_of(explanation, &explanation->rule);
     struct why why = WHY_NONE;
-    struct locate_target *targets = NULL;
     struct locate_question question;
     struct locate *handle;
-    size_t count = 0;
     enum reason reason = next_hop_check_scheme(&hop, &why);
+    explanation->is_address_of_row = next_hop_has_addresses(&hop);
     if (reason == REASON_NONE)
-        reason = next_hop_targets(&hop, &targets, &count, &question);
+        reason = next_hop_targets(&hop, &explanation->targets, &explanation->target_count, &question);
     if (reason != REASON_NONE)
-        refuse(explanation, reason, why.text);
-    else if (count > 0)
-        explain_target(explanation, &targets[0]);
-    else if (locate_start(environment->resolver, &question, on_located, explanation, &handle) != 0)
+        refuse(explanation, reason, &why);
+    else if (explanation->target_count > 0)
+        try_addresses(explanation);
+    else if (locate_start(explanation->environment.resolver, &question, on_located, explanation, &handle) != 0)
         refuse(explanation, REASON_NO_MEMORY, NULL);
-    free(targets);
 }
 
-static const char *field(json_t *question, const char *name)
+/* What is asked ahead of the row (relay/request.c, relay/routing.c). */
+static enum reason refused_beforehand(const struct explanation *explanation, struct why *why)
 {
-    const char *text = json_string_value(json_object_get(question, name));
-    return text != NULL ? text : "";
+    const struct control_environment *environment = &explanation->environment;
+    if (relay_policy_is_stale(environment->relay, explanation->snapshot, loop_wall_s(environment->loop)))
+        return REASON_POLICY_STALE;
+    if (slice_is_absent(explanation->question.uri.maddr))
+        return REASON_NONE;
+    (void)why_fail(why, ERROR_REFUSED, "maddr names another host than the domain of the next hop");
+    return REASON_NO_POLICY;
 }
 
-/* Reads the question; false: WHY says what is wrong with it. */
-static bool read_question(struct explanation *explanation, json_t *question, struct why *why)
+static void decide_for(struct explanation *explanation)
 {
-    const struct control_environment *environment = control_client_environment(explanation->client);
-    const char *destination = field(question, "destination"), *source = field(question, "source");
-    bool has_scheme = strncmp(destination, "sip:", 4) == 0 || strncmp(destination, "sips:", 5) == 0;
-    struct buffer text = { explanation->uri_text, 0, sizeof(explanation->uri_text), false };
-    if (strlen(destination) > 900)
-        return why_fail(why, 0, "the destination is too long") != 0;
-    buffer_append_string(&text, has_scheme ? "" : "sip:");
-    buffer_append_string(&text, destination);
-    if (sip_uri_parse(buffer_slice(&text), &explanation->uri) != 0 || !sip_uri_is_sip(&explanation->uri))
-        return why_fail(why, 0, "destination \"%s\" is no SIP URI, domain or address", destination) != 0;
-    if (explanation->uri.host.kind == SIP_HOST_NAME &&
-        name_normalise(explanation->uri.host.text, explanation->next_hop_domain) != 0)
-        return why_fail(why, 0, "destination \"%s\" has no valid domain name", destination) != 0;
-    if (source[0] != '\0' && name_normalise(slice_of_string(source), explanation->source_domain) != 0)
-        return why_fail(why, 0, "source \"%s\" is no domain name", source) != 0;
-    if (!slice_to_string(slice_of_string(field(question, "peer")), explanation->peer, sizeof(explanation->peer)))
-        return why_fail(why, 0, "the peer's name is too long") != 0;
-    if (flags_parse(slice_of_string(field(question, "flags")), &explanation->flags, why) != 0)
-        return false;
-    explanation->order = flags_have(&explanation->flags, T_RELAY_LOOKUP) ? explanation->flags.lookup
-                                                                         : environment->settings->lookup;
-    return true;
-}
-
-static void explain(struct control_client *client, json_t *question, bool is_probe)
-{
-    const struct control_environment *environment = control_client_environment(client);
-    struct explanation *explanation = calloc(1, sizeof(*explanation));
+    const struct sip_uri *uri = &explanation->question.uri;
     struct why why = WHY_NONE;
-    enum reason reason = REASON_NO_POLICY;
-    if (explanation == NULL) {
-        control_answer_error(client, "out of memory");
+    enum reason reason = refused_beforehand(explanation, &why);
+    if (reason != REASON_NONE) {
+        refuse(explanation, reason, &why);
         return;
     }
-    explanation->client = client;
-    explanation->is_probe = is_probe;
-    if (!read_question(explanation, question, &why)) {
-        free(explanation);
-        control_answer_error(client, why.text);
-        return;
-    }
-    explanation->snapshot = environment->snapshot(environment->arg);
-    explanation->answer = json_object();
-    const struct address *address = explanation->uri.host.kind == SIP_HOST_NAME ? NULL : &explanation->uri.host.address;
-    struct policy_query query = { .address = address,
-        .next_hop_domain = explanation->next_hop_domain[0] != '\0' ? explanation->next_hop_domain : NULL,
-        .source_domain = explanation->source_domain[0] != '\0' ? explanation->source_domain : NULL,
-        .peer = explanation->peer[0] != '\0' ? explanation->peer : NULL };
-    query.request_domain = query.next_hop_domain;
-    say(explanation, "destination", explanation->uri_text);
-    switch (policy_lookup(explanation->snapshot, &query, &explanation->order, &explanation->row, &reason)) {
+    enum lookup_result found = look_up(explanation, uri->host.kind == SIP_HOST_NAME ? NULL : &uri->host.address,
+        &explanation->rule);
+    reason = explanation->rule.reason;
+    switch (found) {
     case LOOKUP_RESULT_NONE:
     case LOOKUP_RESULT_REFUSED:
-        say(explanation, "policy", explanation->row != NULL ? explanation->row->name : NULL);
-        refuse(explanation, reason, explanation->row != NULL ? explanation->row->unusable : NULL);
+        say_rule(explanation, &explanation->rule);
+        if (explanation->rule.row != NULL && explanation->rule.row->unusable != NULL)
+            (void)why_fail(&why, ERROR_REFUSED, "%s", explanation->rule.row->unusable);
+        refuse(explanation, reason, &why);
         return;
     case LOOKUP_RESULT_HIT:
-        say(explanation, "policy", explanation->row->name);
+        say_rule(explanation, &explanation->rule);
+        (void)keep_floor(explanation, &explanation->rule, NULL); /* the first one: there is none yet */
         break;
     case LOOKUP_RESULT_NEEDS_ADDRESS:
-        explanation->row = NULL;
+        explanation->rule = (struct requirement_rule){ .row = NULL };
         break;
     }
     locate(explanation);
 }
 
-void control_explain(struct control_client *client, json_t *question)
+static void say_question(struct explanation *explanation)
 {
-    explain(client, question, false);
+    const struct explain_question *question = &explanation->question;
+    struct buffer flags = BUFFER_EMPTY;
+    say(explanation, "node", explanation->environment.settings->node);
+    say(explanation, "destination", question->uri_text);
+    flags_print(&question->flags, &flags);
+    say_buffer(explanation, "flags", &flags);
+    if (question->pin_word != NULL)
+        say(explanation, "pin", question->pin_word);
 }
 
-void control_probe(struct control_client *client, json_t *question)
+void control_explain(const struct control_environment *environment, json_t *members, bool is_probe,
+    control_explained_fn *done, void *arg)
 {
-    explain(client, question, true);
+    struct explanation *explanation = calloc(1, sizeof(*explanation));
+    struct why why = WHY_NONE;
+    if (explanation == NULL) {
+        done(arg, json_pack("{s:s}", "error", "out of memory"));
+        return;
+    }
+    explanation->environment = *environment;
+    explanation->done = done;
+    explanation->arg = arg;
+    explanation->is_probe = is_probe;
+    explanation->snapshot = environment->snapshot(environment->arg);
+    explanation->answer = json_object();
+    explanation->passed_over = json_array();
+    if (explain_question_read(environment, explanation->snapshot, members, &explanation->question, &why) != 0) {
+        (void)json_object_set_new(explanation->answer, "error", json_string(why.text));
+        finish(explanation);
+        return;
+    }
+    say_question(explanation);
+    decide_for(explanation);
 }

@@ -109,6 +109,12 @@ static int do_reload(void *arg, enum reload_mode mode, policy_reload_fn *done, v
     return ERROR_MEMORY;
 }
 
+static void do_explain(void *arg, struct slice members, control_answered_fn *done, void *done_arg)
+{
+    const struct trelay_daemon *daemon = arg;
+    control_explain_text(daemon->control, members, done, done_arg);
+}
+
 static struct policy_snapshot *current_snapshot(void *arg)
 {
     const struct trelay_daemon *daemon = arg;
@@ -224,7 +230,7 @@ static int make_policy(struct trelay_daemon *daemon, struct why *why)
 {
     struct policy_watch_environment environment = { .loop = daemon->loop, .mailbox = daemon->mailbox,
         .options = daemon->options, .relay = daemon->relay, .scope = &daemon->scope, .on_snapshot = on_snapshot,
-        .reload = do_reload, .arg = daemon };
+        .reload = do_reload, .explain = do_explain, .arg = daemon };
     return policy_watch_new(&environment, &daemon->policy, why);
 }
 
@@ -264,9 +270,9 @@ static void unmake(struct trelay_daemon *daemon)
     if (daemon->mailbox != NULL)
         mailbox_drain(daemon->mailbox);
     daemon->records = NULL;
-    policy_watch_free(daemon->policy);
     if (daemon->resolver != NULL)
-        resolver_free(daemon->resolver);
+        resolver_free(daemon->resolver); /* whoever waits for a name is answered, perhaps by the database */
+    policy_watch_free(daemon->policy);
     for (size_t i = 0; i < ARRAY_SIZE(daemon->signals); i++)
         if (daemon->signals[i] != NULL)
             loop_signal_free(daemon->signals[i]);

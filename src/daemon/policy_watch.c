@@ -107,15 +107,32 @@ static void answer(struct policy_watch *watch, int64_t command, bool is_success,
             LOG_STRING("detail", "the result of a command could not be reported"));
 }
 
-/* A reload that somebody at psql waits for. */
-struct ordered_reload {
+/* What somebody at psql waits for. */
+struct order {
     struct policy_watch *watch;
     int64_t command;
 };
 
+static struct order *order_new(struct policy_watch *watch, const struct node_command *command)
+{
+    struct order *order = malloc(sizeof(*order));
+    if (order != NULL)
+        *order = (struct order){ .watch = watch, .command = command->id };
+    else
+        answer(watch, command->id, false, "out of memory");
+    return order;
+}
+
+static void on_explained(void *arg, bool is_success, const char *text)
+{
+    struct order *order = arg;
+    answer(order->watch, order->command, is_success, text);
+    free(order);
+}
+
 static void on_reloaded(void *arg, bool is_success, const char *text)
 {
-    struct ordered_reload *order = arg;
+    struct order *order = arg;
     answer(order->watch, order->command, is_success, is_success ? "reloaded" : text);
     free(order);
 }
@@ -124,15 +141,22 @@ static void order_reload(struct policy_watch *watch, const struct node_command *
 {
     const struct policy_watch_environment *environment = &watch->environment;
     enum reload_mode mode = reload_mode_from_name(command->mode);
-    struct ordered_reload *order = mode != RELOAD_MODE_UNSET ? malloc(sizeof(*order)) : NULL;
-    if (order != NULL) {
-        *order = (struct ordered_reload){ .watch = watch, .command = command->id };
-        if (environment->reload(environment->arg, mode, on_reloaded, order) == 0)
-            return;
-        free(order);
+    if (mode == RELOAD_MODE_UNSET) {
+        answer(watch, command->id, false, "this node does not know that mode");
+        return;
     }
-    answer(watch, command->id, false,
-        mode == RELOAD_MODE_UNSET ? "this node does not know that mode" : "out of memory");
+    struct order *order = order_new(watch, command);
+    if (order == NULL || environment->reload(environment->arg, mode, on_reloaded, order) == 0)
+        return;
+    free(order);
+    answer(watch, command->id, false, "out of memory");
+}
+
+static void order_explanation(struct policy_watch *watch, const struct node_command *command)
+{
+    struct order *order = order_new(watch, command);
+    if (order != NULL)
+        watch->environment.explain(watch->environment.arg, command->arguments, on_explained, order);
 }
 
 static void on_command(void *arg, const struct node_command *command)
@@ -142,6 +166,8 @@ static void on_command(void *arg, const struct node_command *command)
     struct connection_handle handle;
     if (slice_equal(command->word, SLICE_LITERAL("tls-reload"))) {
         order_reload(watch, command);
+    } else if (slice_equal(command->word, SLICE_LITERAL("explain"))) {
+        order_explanation(watch, command);
     } else if (slice_equal(command->word, SLICE_LITERAL("close-connection")) &&
         connection_id_parse(command->connection, &handle)) {
         bool is_done = relay_close_connection(environment->relay, handle) == 0;

@@ -6,6 +6,7 @@
 #ifndef TRELAY_DAEMON_POLICY_WATCH_H
 #define TRELAY_DAEMON_POLICY_WATCH_H
 
+#include "control/control.h"
 #include "daemon/options.h"
 #include "db/database.h"
 #include "db/policy_load.h"
@@ -25,6 +26,8 @@ struct policy_watch_environment {
     void (*on_snapshot)(void *arg, struct policy_snapshot *snapshot); /* borrowed for the call */
     /* As ordered from psql: see policy_watch_reload(). */
     int (*reload)(void *arg, enum reload_mode mode, policy_reload_fn *done, void *done_arg);
+    /* What would become of a request; likewise. See control_explain_text(). */
+    void (*explain)(void *arg, struct slice members, control_answered_fn *done, void *done_arg);
     void *arg;
 };
 

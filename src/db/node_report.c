@@ -20,7 +20,7 @@ struct answer {
     struct node_report *report;
     int64_t id;
     bool is_success, is_under_way;
-    char text[WHY_SIZE];
+    char text[]; /* with its NUL */
 };
 
 struct node_report {
@@ -161,7 +161,7 @@ static void on_commands(void *arg, const struct database_result *result)
     struct node_report *report = arg;
     for (size_t row = 0; row < database_row_count(result); row++) {
         struct node_command command = { .word = database_cell(result, row, 1), .mode = database_cell(result, row, 2),
-            .connection = database_cell(result, row, 3) };
+            .connection = database_cell(result, row, 3), .arguments = database_cell(result, row, 4) };
         if (!read_number(database_cell(result, row, 0), &command.id) || command.id <= report->last_command)
             continue;
         report->last_command = command.id;
@@ -180,7 +180,8 @@ static void on_commands_done(void *arg, const struct database_error *error)
 
 void node_report_look_for_commands(struct node_report *report)
 {
-    static const char sql[] = "SELECT id, command, arguments ->> 'mode', arguments ->> 'id' FROM trelay.command "
+    static const char sql[] = "SELECT id, command, arguments ->> 'mode', arguments ->> 'id', arguments "
+                              "FROM trelay.command "
                               "WHERE node = $1 AND id > $2::bigint AND done_at IS NULL "
                               "AND expires_at > pg_catalog.now() ORDER BY id";
     char last[NUMBER_TEXT_SIZE];
@@ -221,13 +222,14 @@ static void send_answers(struct node_report *report)
 
 int node_report_answer(struct node_report *report, int64_t id, bool is_success, const char *text)
 {
-    struct answer *answer = calloc(1, sizeof(*answer));
+    size_t size = strlen(text) + 1;
+    struct answer *answer = calloc(1, sizeof(*answer) + size);
     if (answer == NULL)
         return ERROR_MEMORY;
     answer->report = report;
     answer->id = id;
     answer->is_success = is_success;
-    (void)snprintf(answer->text, sizeof(answer->text), "%s", text);
+    memcpy(answer->text, text, size);
     list_append(&report->answers, &answer->node);
     send_answers(report);
     return 0;

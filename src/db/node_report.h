@@ -25,9 +25,10 @@ struct node_numbers {
 
 struct node_command {
     int64_t id;
-    struct slice word;       /* "tls-reload", "close-connection" */
+    struct slice word;       /* "tls-reload", "close-connection", "explain" */
     struct slice mode;       /* of tls-reload: "drop", "drain", "revalidate" */
     struct slice connection; /* of close-connection */
+    struct slice arguments;  /* all of them, a JSON object */
 };
 
 struct node_report_events {

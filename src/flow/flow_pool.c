@@ -290,14 +290,15 @@ static struct decision_result without_upgrade(struct flow_pool *pool, const stru
 }
 
 struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
-    const struct connection_key *key)
+    const struct connection_key *key, bool has_other)
 {
-    struct decision_result result = consider(pool, requirement, key, false, true);
+    struct decision_result result = consider(pool, requirement, key, has_other, true);
     if (result.decision != DECISION_UPGRADE)
         return result;
     const struct flow *flow = flow_find(pool, result.handle);
     enum reason refusal = flow != NULL ? flow_upgrade_would(flow, requirement, key) : REASON_CONNECTION_LOST;
-    return refusal == REASON_NONE ? result : without_upgrade(pool, requirement, key, false, &result, refusal);
+    return refusal == REASON_NONE ? result : without_upgrade(pool, requirement, key, has_other, &result,
+                                                   refusal);
 }
 
 void flow_finish(struct placement *placement, enum decision decision, enum reason reason, const struct why *why)

@@ -85,9 +85,10 @@ void flow_pool_place(struct flow_pool *pool, struct placement *placement);
  * placed on it, and the caller closes it. CHAIN is filled with what the peer presented, also when that was refused. */
 void flow_pool_probe(struct flow_pool *pool, struct placement *placement, struct certificate_chain *chain);
 
-/* What flow_pool_place() would decide now, without acting; that an upgrade would succeed is found out, too. */
+/* What flow_pool_place() would decide now, without acting; that an upgrade would succeed is found out, too. HAS_OTHER
+ * as of a placement. */
 struct decision_result flow_pool_consider(struct flow_pool *pool, const struct requirement *requirement,
-    const struct connection_key *key);
+    const struct connection_key *key, bool has_other);
 
 /* Takes FD, a connected socket that LISTENER (a name that lives as long as the pool) accepted. */
 void flow_pool_accept(struct flow_pool *pool, int fd, const struct endpoint *peer, const char *listener, bool is_tls);

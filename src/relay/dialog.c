@@ -20,18 +20,34 @@ static void refuse(struct exchange *exchange, enum dialog_pin_result result)
         LOG_STRING("reason", dialog_pin_result_word(result)));
 }
 
+enum dialog_pin_result relay_read_pin(const struct relay *relay, const struct policy_snapshot *snapshot,
+    struct slice text, const struct dialog_pin_bearer *bearer, struct dialog_pin *pin_r)
+{
+    struct dialog_pin_bearer aged = *bearer;
+    struct dialog_pin pin;
+    bool is_from_caller;
+    aged.max_age_s = relay->settings->pin_age_s;
+    enum dialog_pin_result result = dialog_pin_read(text, &aged, policy_snapshot_dialog_secrets(snapshot), &crypto,
+        &pin, &is_from_caller);
+    if (result != DIALOG_PIN_VALID)
+        return result;
+    pin_r->issued_at = pin.issued_at;
+    pin_r->to_callee = is_from_caller ? pin.to_callee : pin.to_caller;
+    pin_r->to_caller = is_from_caller ? pin.to_caller : pin.to_callee;
+    return result;
+}
+
 void dialog_take_pin(struct exchange *exchange, struct slice text)
 {
     struct worker *worker = exchange->worker;
     const struct dialog_secrets *secrets = policy_snapshot_dialog_secrets(exchange->snapshot);
     const struct dialog_pin_bearer bearer = { .call_id = sip_message_call_id(exchange->request),
         .from_tag = sip_message_from_tag(exchange->request), .to_tag = sip_message_to_tag(exchange->request),
-        .now = loop_wall_s(worker->loop), .max_age_s = worker->relay->settings->pin_age_s };
+        .now = loop_wall_s(worker->loop) };
     struct dialog_pin pin;
-    bool is_from_caller;
     if (slice_is_absent(text) || secrets->count == 0 || slice_is_absent(bearer.to_tag))
         return;
-    enum dialog_pin_result result = dialog_pin_read(text, &bearer, secrets, &crypto, &pin, &is_from_caller);
+    enum dialog_pin_result result = relay_read_pin(worker->relay, exchange->snapshot, text, &bearer, &pin);
     if (result == DIALOG_PIN_VALID) {
         exchange->pin = slab_take(&worker->memory, sizeof(*exchange->pin));
         result = exchange->pin != NULL ? DIALOG_PIN_VALID : DIALOG_PIN_NO_MEMORY;
@@ -40,9 +56,7 @@ void dialog_take_pin(struct exchange *exchange, struct slice text)
         refuse(exchange, result);
         return;
     }
-    exchange->pin->issued_at = pin.issued_at;
-    exchange->pin->to_callee = is_from_caller ? pin.to_callee : pin.to_caller;
-    exchange->pin->to_caller = is_from_caller ? pin.to_caller : pin.to_callee;
+    *exchange->pin = pin;
 }
 
 const struct dialog_part *dialog_requirement(const struct exchange *exchange)

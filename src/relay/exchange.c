@@ -98,6 +98,7 @@ static void fill_target(struct account_record *record, const struct relay_step *
 {
     record->next_hop_domain = step->next_hop_domain;
     record->route = step->route;
+    record->flags = step->flags;
     record->row = row_of(step);
     record->is_pinned = step->is_pinned;
     record->has_target = step->target.transport != TRANSPORT_UNSET;

@@ -94,6 +94,7 @@ struct consider_question {
     struct policy_snapshot *snapshot;
     struct requirement requirement;
     struct connection_key key;
+    bool has_other;
     struct decision_result result;
 };
 
@@ -113,12 +114,13 @@ static void deliver_consider(void *receiver, struct mail *mail)
     if (worker->pool == NULL)
         question->result = (struct decision_result){ .decision = DECISION_REJECT, .reason = REASON_SHUTDOWN };
     else
-        question->result = flow_pool_consider(worker->pool, &question->requirement, &question->key);
+        question->result = flow_pool_consider(worker->pool, &question->requirement, &question->key,
+            question->has_other);
     mail_post(question->reply_to, &question->mail, deliver_decision);
 }
 
 int relay_consider(struct relay *relay, const struct requirement *requirement, struct policy_snapshot *snapshot,
-    struct mailbox *reply_to, relay_consider_fn *done, void *arg)
+    bool has_other, struct mailbox *reply_to, relay_consider_fn *done, void *arg)
 {
     struct consider_question *question = calloc(1, sizeof(*question));
     if (question == NULL)
@@ -128,6 +130,7 @@ int relay_consider(struct relay *relay, const struct requirement *requirement, s
     question->arg = arg;
     question->snapshot = policy_snapshot_ref(snapshot);
     question->requirement = *requirement;
+    question->has_other = has_other;
     connection_key_encode(&requirement->key, relay->hash_seed, &question->key);
     uint32_t owner = address_worker(&requirement->key.destination.address, relay->worker_count);
     mail_post(relay->workers[owner].mailbox, &question->mail, deliver_consider);

@@ -299,3 +299,10 @@ const struct capabilities *relay_capabilities(const struct relay *relay)
 {
     return &relay->capabilities;
 }
+
+bool relay_policy_is_stale(const struct relay *relay, const struct policy_snapshot *snapshot, int64_t now_s)
+{
+    uint32_t max_stale = relay->settings->max_stale_s;
+    int64_t age = now_s - atomic_load_explicit(&relay->policy_confirmed_at, memory_order_relaxed);
+    return policy_snapshot_generation(snapshot) == 0 || (max_stale > 0 && age > max_stale);
+}

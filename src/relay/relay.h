@@ -69,10 +69,11 @@ typedef void relay_connections_fn(void *arg, const struct relay_connection *conn
 int relay_list_connections(struct relay *relay, struct mailbox *reply_to, relay_connections_fn *done,
     void *arg) MUST_CHECK;
 
-/* What the pool of the owner would decide now for this requirement; DONE as above. */
+/* What the pool of the owner would decide now for this requirement, where there is another address to go on with or
+ * none; DONE as above. */
 typedef void relay_consider_fn(void *arg, const struct decision_result *result);
 int relay_consider(struct relay *relay, const struct requirement *requirement, struct policy_snapshot *snapshot,
-    struct mailbox *reply_to, relay_consider_fn *done, void *arg) MUST_CHECK;
+    bool has_other, struct mailbox *reply_to, relay_consider_fn *done, void *arg) MUST_CHECK;
 
 /* What a handshake for this requirement comes to, on a connection of its own that carries nothing; DONE as above. */
 struct relay_probe_result {
@@ -88,5 +89,12 @@ int relay_probe(struct relay *relay, const struct requirement *requirement, stru
 /* The key of a requirement as this process encodes it. */
 void relay_encode_key(const struct relay *relay, const struct requirement_key *fields, struct connection_key *key_r);
 const struct capabilities *relay_capabilities(const struct relay *relay);
+
+/* There is none yet, or it is older than it may be (INV-48): nothing is forwarded by it. */
+bool relay_policy_is_stale(const struct relay *relay, const struct policy_snapshot *snapshot, int64_t now_s);
+
+/* The pin that a request brings, *PIN_R->to_callee being the way that the request goes; BEARER's age is the relay's. */
+enum dialog_pin_result relay_read_pin(const struct relay *relay, const struct policy_snapshot *snapshot,
+    struct slice text, const struct dialog_pin_bearer *bearer, struct dialog_pin *pin_r) MUST_CHECK;
 
 #endif

@@ -165,14 +165,10 @@ static bool admit(struct exchange *exchange)
     return true;
 }
 
-/* INV-48 */
 static bool is_policy_stale(const struct exchange *exchange)
 {
     const struct worker *worker = exchange->worker;
-    uint32_t max_stale = worker->relay->settings->max_stale_s;
-    int64_t age = loop_wall_s(worker->loop) -
-        atomic_load_explicit(&worker->relay->policy_confirmed_at, memory_order_relaxed);
-    return policy_snapshot_generation(exchange->snapshot) == 0 || (max_stale > 0 && age > max_stale);
+    return relay_policy_is_stale(worker->relay, exchange->snapshot, loop_wall_s(worker->loop));
 }
 
 /* False: nothing is forwarded now, whatever it is; it was answered. */

@@ -64,6 +64,8 @@ static const struct endpoint target = { .address = { .family = ADDRESS_V4, .byte
 static const struct peer_rule peer = { .name = "all" };
 static const struct outbound_policy policy = { .name = "strict" };
 static const struct route route = { .name = "first" };
+static const struct flag_set flags = { .bits = T_RELAY_VERIFY_DOMAIN | T_RELAY_NO_UPGRADE,
+    .verify_domain = "biloxi.example" };
 
 static struct sip_message *request(void)
 {
@@ -78,7 +80,7 @@ static struct account_record record_of(const struct sip_message *message)
     return (struct account_record){ .request = message, .started_us = INT64_C(1767323045000007), .duration_ms = 250,
         .status = 200, .in_transport = TRANSPORT_UDP, .in_source = &source, .listener = "inside", .peer = &peer,
         .has_target = true, .out_transport = TRANSPORT_TLS, .out_target = &target, .next_hop_domain = "biloxi.example",
-        .row = &policy, .route = &route, .decision = DECISION_REUSE, .level = LEVEL_DOMAIN,
+        .row = &policy, .route = &route, .flags = &flags, .decision = DECISION_REUSE, .level = LEVEL_DOMAIN,
         .expected_domain = "biloxi.example", .is_pinned = true };
 }
 
@@ -149,6 +151,7 @@ static const struct {
     { "status", "200" },
     { "reason", "none" },
     { "duration_ms", "250" },
+    { "flags", "verify-domain=biloxi.example,no-upgrade" },
     { "inbound_transport", "udp" },
     { "inbound_source_address", "192.0.2.1" },
     { "inbound_source_port", "5060" },
@@ -260,6 +263,7 @@ static void nothing_is_known(void **state)
     expect(&row, "reason", "bad-request");
     expect(&row, "inbound_source_address", "\\N");
     expect(&row, "inbound_peer", "\\N");
+    expect(&row, "flags", "\\N");
     expect(&row, "outbound_address", "\\N");
     expect(&row, "outbound_decision", "\\N");
     expect(&row, "outbound_key_digest", "\\N");

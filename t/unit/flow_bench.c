@@ -393,7 +393,7 @@ struct decision_result bench_predict(struct bench *bench, const struct bench_pee
     if (reason != REASON_NONE)
         return (struct decision_result){ .decision = DECISION_REJECT, .reason = reason };
     struct connection_key key = fixture_key_of(&requirement);
-    return flow_pool_consider(bench->pool, &requirement, &key);
+    return flow_pool_consider(bench->pool, &requirement, &key, false);
 }
 
 void bench_until_done(struct bench *bench, unsigned count)

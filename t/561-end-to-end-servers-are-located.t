@@ -71,7 +71,7 @@ _sips._tcp.moving 0 SRV 10 0 $port{first} host
 ZONE
 my $names = Trelay::NameServer->start('biloxi.example' => $zone);
 
-my $edge = Trelay::Edge->start(pki => $pki, names => $names->address, names_timeout => 5000, configuration => <<"END");
+my $edge = Trelay::Edge->start(pki => $pki, names => $names->address, names_timeout => 5000, foresee => 0, configuration => <<"END");
 timers {
     test = true
     t1 = 50

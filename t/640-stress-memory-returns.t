@@ -15,7 +15,7 @@ my $rate    = $ENV{TEST_RATE}    // 1000;
 my $seconds = $ENV{TEST_SECONDS} // 8;
 # Answers over UDP are remembered for 64*T1.
 my $t1 = $ENV{TEST_SECONDS} ? 500 : 100;
-my $edge = Trelay::Edge->start(workers => 2, configuration => <<"END");
+my $edge = Trelay::Edge->start(workers => 2, foresee => 0, configuration => <<"END");
 limits {
     transactions = 1000000
 }

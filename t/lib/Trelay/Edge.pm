@@ -15,7 +15,9 @@ package Trelay::Edge;
 use v5.36;
 
 use JSON::PP ();
+use Test::More ();
 use Trelay::Daemon;
+use Trelay::Foresight;
 use Trelay::Loopback qw(own_address);
 use Trelay::PKI;
 use Trelay::Postgres;
@@ -58,7 +60,9 @@ INSERT INTO trelay.outbound_policy (name, address, level) VALUES ('phone', '@PHO
 END
 
 # Options: workers (1), configuration (text that is added), rows (SQL before the start), pki; names (name servers, as
-# Trelay::NameServer's address; default: one that is not there) and names_timeout (milliseconds, 50).
+# Trelay::NameServer's address; default: one that is not there) and names_timeout (milliseconds, 50); foresee (1): explain
+# is asked ahead of each request of send(), and stop() compares it with its record (Trelay::Foresight); 0 where load, or
+# each question to the name servers, is the matter.
 sub start ($class, %options) {
     my $self = bless {
         pki      => $options{pki} // Trelay::PKI->new,
@@ -69,12 +73,16 @@ sub start ($class, %options) {
     my %value = (RELAY => own_address(0), PHONE => own_address(1), WORKERS => $options{workers} // 1,
         NAMES => $options{names} // '127.0.0.1:9', NAMES_TIMEOUT => $options{names_timeout} // 50);
     $rows =~ s/\@([A-Z]+)\@/$value{$1}/g;
-    $self->{postgres}->run($rows);
+    my $known = $self->{postgres}->value($rows . Trelay::Foresight::ROWS_SQL);
     $self->{daemon} = Trelay::Daemon->start(
         postgres      => $self->{postgres},
         configuration => $CONFIGURATION . ($options{configuration} // ''),
         values        => \%value,
     );
+    return $self if !($options{foresee} // 1);
+    $self->{foresight} = Trelay::Foresight->new(socket => $self->{daemon}->directory . '/control',
+        own => [ own_address(0), 'atlanta.example' ]);
+    $self->{foresight}->rows($known);
     return $self;
 }
 
@@ -82,7 +90,25 @@ sub pki ($self)    { return $self->{pki} }
 sub daemon ($self) { return $self->{daemon} }
 sub phone ($self)  { return $self->{phone} }
 sub host ($self)   { return own_address(0) }
-sub stop ($self)   { local $Test::Builder::Level = $Test::Builder::Level + 1; return $self->{daemon}->stop }
+
+sub stop ($self) {
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    $self->compare_with_foresight if $self->{foresight};
+    return $self->{daemon}->stop;
+}
+
+# INV-50: explain foretold what the records say. Two tests, but where there is nothing to compare.
+sub compare_with_foresight ($self) {
+    local $Test::Builder::Level = $Test::Builder::Level + 1;
+    my @records = $self->rows(<<'END');
+SELECT * FROM trelay.transaction_record WHERE node = 'edge' ORDER BY recorded_at - duration_ms * interval '1 millisecond'
+END
+    my @differences = $self->{foresight}->differences(\@records, $self->daemon->log);
+    my $count = $self->{foresight}->compared;
+    return if !$count->{records} && !@differences;
+    Test::More::note("explain foretold $count->{records} records, of them $count->{decisions} decisions");
+    return Test::More::is(join("\n", @differences), '', 'INV-50 explain foretold what became of the requests');
+}
 
 # SQL as the superuser; its output.
 sub sql ($self, $text) { return $self->{postgres}->value($text) }
@@ -95,13 +121,17 @@ sub rows ($self, $query) {
 
 # Changes the policy, and returns when every worker goes by it. The change must be one that the relay can see.
 sub apply ($self, $text) {
-    my $version = $self->sql("BEGIN; $text; COMMIT; SELECT version FROM trelay.policy_version");
+    my @lines = split /\n/,
+        $self->sql("BEGIN; $text; COMMIT; SELECT version FROM trelay.policy_version;" . Trelay::Foresight::ROWS_SQL);
+    my ($version, $known) = @lines[ -2, -1 ];
+    $self->{foresight}->policy_changes if $self->{foresight};
     my $process = $self->daemon->process;
     $process->wait_until("policy version $version", sub {
         my @loaded = $process->output =~ /policy-loaded .*?\bversion=(\d+)/g;
         return @loaded && $loaded[-1] >= $version;
     });
     $self->control('connections'); # it has been to every worker, behind the policy
+    $self->{foresight}->rows($known) if $self->{foresight};
     return $self;
 }
 
@@ -136,6 +166,8 @@ sub send ($self, $method, $uri, %options) {
     my $flags = delete $options{flags};
     push @{ $options{headers} }, [ 'X-Trelay-Flags' => $flags ] if defined $flags;
     my $text = request($method, $uri, via => $from->via, %options);
+    $self->{foresight}->before($text, log => $self->daemon->process->output_length, is_strange => $from != $self->phone)
+        if $self->{foresight};
     $from->send($text, $self->host, 5060);
     return Trelay::SIP::parse($text);
 }
@@ -157,6 +189,7 @@ sub response_to ($self, $sent, $status = undef, $from = $self->phone) {
         }
         next if defined $status && $message->status != $status;
         unshift @$kept, @earlier;
+        $self->{foresight}->answered($message) if $self->{foresight} && $message->status >= 200;
         $self->acknowledge($sent, $message, $from) if $message->status >= 300 && $sent->method eq 'INVITE';
         return $message;
     }

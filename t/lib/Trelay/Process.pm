@@ -76,6 +76,9 @@ sub run_code ($code) {
 sub pid ($self)  { return $self->{pid} }
 sub name ($self) { return $self->{name} }
 
+# How much was printed so far.
+sub output_length ($self) { return -s $self->{output}->filename }
+
 # All that was printed so far.
 sub output ($self) {
     open my $in, '<:raw', $self->{output}->filename or die "$self->{name}: $!\n";

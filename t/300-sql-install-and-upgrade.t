@@ -45,6 +45,13 @@ sub some_migrations {
     return $directory;
 }
 
+{
+    open my $in, '<', "$sql/files.mk" or die "$sql/files.mk: $!";
+    local $/;
+    my @named = <$in> =~ m{\bsql/(migrate/\S+\.sql)}g;
+    is join(' ', sort @named), join(' ', map { s{^\Q$sql\E/}{}r } @migrations), 'make install brings each migration';
+}
+
 subtest 'a fresh database' => sub {
     my ($status, $out, $error) = $pg->schema('status');
     is $status, 1, 'status of an empty database is not well';

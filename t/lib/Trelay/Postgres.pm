@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Postgres.pm - a throw-away PostgreSQL cluster for one test: own directory, Unix socket only, gone at the end.
 # In:  nothing but the programs of PostgreSQL. Out: SQL run by psql as whichever role the test wants.
-# As root the server runs as the user postgres.
+# As root the server runs as the user postgres. TRELAY_PG_BIN names the directory of another version's programs.
 #
 #   my $pg = Trelay::Postgres->with_schema;    # skips the test where there is no PostgreSQL
 #   my $pg = Trelay::Postgres->new;            # without the schema of trelay, which scripts/trelay-schema installs:

@@ -462,6 +462,25 @@ static void what_is_feared_is_the_most_that_an_address_asks(void **state)
     }
 }
 
+/* Without flags, and with a pin whose row is still there: it counts with what that row asks for today. */
+static void what_is_feared_counts_the_row_of_the_pin(void **state)
+{
+    (void)state;
+    struct policy_builder *builder = fixture_builder();
+    const struct outbound_policy row = row_of_level(5, "biloxi.example", LEVEL_CHAIN);
+    assert_int_equal(policy_builder_outbound(builder, &row), 0);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    static const struct policy_lookup_order by_name = { .count = 1, .steps = { LOOKUP_DST } };
+    struct dialog_part pin = { .row_id = 5, .level = LEVEL_UNSET };
+    struct requirement_question question = { .query = { .next_hop_domain = "lost.example" }, .order = &by_name };
+    assert_int_equal(requirement_highest_level(snapshot, &question), LEVEL_UNSET);
+    question.pin = &pin;
+    assert_int_equal(requirement_highest_level(snapshot, &question), LEVEL_CHAIN);
+    pin.level = LEVEL_DOMAIN;
+    assert_int_equal(requirement_highest_level(snapshot, &question), LEVEL_DOMAIN);
+    policy_snapshot_unref(snapshot);
+}
+
 static void what_is_kept_is_what_is_proven(void **state)
 {
     (void)state;
@@ -510,6 +529,7 @@ int main(void)
         cmocka_unit_test(a_name_of_the_pinned_row),
         cmocka_unit_test(what_the_flags_of_the_invite_chose_stays),
         cmocka_unit_test(what_is_feared_is_the_most_that_an_address_asks),
+        cmocka_unit_test(what_is_feared_counts_the_row_of_the_pin),
         cmocka_unit_test(what_is_kept_is_what_is_proven),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -70,11 +70,13 @@ void worker_reply_stateless(struct worker *worker, const struct upstream *upstre
     struct sip_local_response response = { .status = status, .to_tag = slice_of_string(tag),
         .source = &upstream->source, .lines = lines.has_failed ? SLICE_LITERAL("") : buffer_slice(&lines) };
     buffer_clear(&worker->message);
-    if (sip_compose_response(&worker->message, request, &response) == 0)
+    int rc = sip_compose_response(&worker->message, request, &response);
+    if (rc == 0)
         transmit_to_upstream(worker, upstream, buffer_slice(&worker->message), &is_sent);
     buffer_free(&lines);
-    /* Nobody asks again on a stream: its end is the answer there. */
-    if (!is_sent && upstream->transport != TRANSPORT_UDP && worker->pool != NULL)
+    /* Nobody asks again on a stream: its end is the answer there, unless the request is such that it can have none. */
+    bool is_owed = !is_sent && (rc == 0 || rc == ERROR_MEMORY);
+    if (is_owed && upstream->transport != TRANSPORT_UDP && worker->pool != NULL)
         ignore_result(flow_pool_close(worker->pool, upstream->handle, REASON_CONNECTION_LOST)); /* or it has ended */
     atomic_fetch_add_explicit(&worker->counts.refused, 1, memory_order_relaxed);
 }

@@ -10,7 +10,7 @@
 #include "sip/compose.h"
 #include "sip/message.h"
 
-enum { VALUES_MAX = 4096 };
+enum { VALUES_MAX = 4096, ADDED_MAX = 8 };
 
 struct set {
     uint32_t count;
@@ -85,10 +85,12 @@ static struct set *edited(const struct set *before, const struct sip_request_edi
     return after;
 }
 
-static struct sip_message *parse(struct slice bytes)
+/* MORE: the header rows that it may have above the limit; what we add ourselves is not counted when a request comes in. */
+static struct sip_message *parse(struct slice bytes, unsigned more)
 {
     struct sip_limits limits = SIP_LIMITS_DEFAULT;
     limits.header_line_bytes = limits.message_bytes;
+    limits.header_count += more;
     struct sip_message *message = NULL;
     struct sip_defect defect;
     return sip_message_parse(bytes, &limits, &message, &defect) == 0 ? message : NULL;
@@ -98,7 +100,7 @@ static void check_cancel(const struct sip_message *sent, const struct set *route
 {
     struct buffer out = BUFFER_EMPTY;
     MUST(sip_compose_cancel(&out, sent, SLICE_ABSENT) == 0);
-    struct sip_message *cancel = parse(buffer_slice(&out));
+    struct sip_message *cancel = parse(buffer_slice(&out), ADDED_MAX);
     MUST(cancel != NULL);
     struct set *again = read_set(cancel, SIP_HEADER_ROUTE);
     must_equal(again, routes);
@@ -131,7 +133,7 @@ static void check_edit(const struct sip_message *request, uint8_t what)
     check_joined(recorded);
     struct buffer out = BUFFER_EMPTY;
     MUST(sip_compose_request(&out, request, &edit) == 0);
-    struct sip_message *sent = parse(buffer_slice(&out));
+    struct sip_message *sent = parse(buffer_slice(&out), ADDED_MAX);
     MUST(sent != NULL);
     struct set *got = read_set(sent, SIP_HEADER_ROUTE);
     struct set *got_recorded = read_set(sent, SIP_HEADER_RECORD_ROUTE);
@@ -166,7 +168,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         rest = slice_from(rest, end + 1);
     }
     buffer_append_string(&text, "Subject: Route: <sip:no.example>\r\n\r\n");
-    struct sip_message *request = parse(buffer_slice(&text));
+    struct sip_message *request = parse(buffer_slice(&text), 0);
     if (request != NULL)
         check_edit(request, bytes[0]);
     sip_message_unref(request);

@@ -126,14 +126,28 @@ sub judge ($self) {
     return;
 }
 
+# CANCEL and ACK go where their INVITE went, or, when that has ended, on another connection that has shown and proven the
+# same (doc/decision/0012).
+sub may_follow ($self, $before, $now) {
+    return 1 if $before->{name} eq $now->{name};
+    return if $before->{is_open} || $before->{peer} ne $now->{peer} || ($before->{leaf} // '') ne ($now->{leaf} // '');
+    return ($before->{sni} // '') eq ($now->{sni} // '') && same_client($before, $now);
+}
+
+# Whoever was not asked has shown nothing.
+sub same_client ($one, $other) {
+    return 1 if grep { ($_->{ask} // 'none') eq 'none' } $one, $other;
+    return ($one->{client} // '') eq ($other->{client} // '');
+}
+
 # True for a request that stands for itself.
 sub judge_branch ($self, $request, $seen) {
     my ($method, $name) = ($seen->{method}, $seen->{connection}{name});
     $self->violation("S5 $method twice on branch $seen->{branch}", $request) if $self->{branch}{"$method $seen->{branch}"}++;
     if (!$request->{dialog} && ($method eq 'ACK' || $method eq 'CANCEL')) {
-        my $is_there = grep { $_->{method} eq 'INVITE' && $_->{branch} eq $seen->{branch} && "$_->{peer}/$_->{n}" eq $name }
-            @{ $self->{seen}{ $seen->{token} } };
-        $self->violation("S5 $method on $name, where its INVITE is not", $request) if !$is_there;
+        my @invites = grep { $_->{method} eq 'INVITE' && $_->{branch} eq $seen->{branch} } @{ $self->{seen}{ $seen->{token} } };
+        $self->violation("S5 $method on $name, where its INVITE is not", $request)
+            if !grep { $self->may_follow($self->{connections}{"$_->{peer}/$_->{n}"}, $seen->{connection}) } @invites;
         return 0;
     }
     $self->violation("S5 $method came as $request->{method}", $request) if $method ne $request->{method};
@@ -256,11 +270,12 @@ sub judge_many ($self, $request, $peers, @targets) {
     return;
 }
 
-# Status and identities of a request that was served: what has to be the same without reuse (M1).
+# Status and identities of a request that was served: what has to be the same without reuse (M1). Not among them is our
+# certificate: a connection may be from a time at which the peer did not ask for one, or did; same_client() tells.
 sub outcome ($self, $request) {
     return "$request->{status} $request->{reason}" if !$request->{connection};
     my $connection = $self->{connections}{ $request->{connection} };
-    return join ' ', $request->{status}, map { $_ || '-' } @$connection{qw(peer sni client)};
+    return join ' ', $request->{status}, map { $_ || '-' } @$connection{qw(peer sni)};
 }
 
 # --- Accounting ---

@@ -85,7 +85,7 @@ static struct set *edited(const struct set *before, const struct sip_request_edi
     return after;
 }
 
-/* MORE: the header rows that it may have above the limit; what we add ourselves is not counted when a request comes in. */
+/* MORE: the header rows that it may have above the limit, which is about requests that come in. */
 static struct sip_message *parse(struct slice bytes, unsigned more)
 {
     struct sip_limits limits = SIP_LIMITS_DEFAULT;

@@ -428,6 +428,7 @@ void flow_drain(struct flow *flow)
     if (flow->state != CONNECTION_READY)
         return;
     flow->state = CONNECTION_DRAINING;
+    flow->drained_ms = pool_now_ms(flow->pool);
     table_remove(&flow->pool->by_key, &flow->by_key);
     table_remove(&flow->pool->unverified, &flow->by_place);
 }
@@ -503,7 +504,14 @@ static void check_pending(struct flow_pool *pool, int64_t now_ms)
     end_all(&doomed, REASON_TLS_TIMEOUT);
 }
 
-/* A ready connection past its age stops taking requests; true: it is to end now. */
+/* Its peer may go on asking, and would keep it for as long as it likes. */
+static bool is_drained(const struct flow *flow, int64_t now_ms)
+{
+    return flow->state == CONNECTION_DRAINING &&
+        now_ms - flow->drained_ms >= (int64_t)flow->pool->settings.drain_timeout_ms;
+}
+
+/* A ready connection past its age gets no request of ours any more; true: it is to end now. */
 static bool is_over(struct flow *flow, int64_t now_ms, int64_t now_s)
 {
     const struct flow_pool *pool = flow->pool;
@@ -514,7 +522,7 @@ static bool is_over(struct flow *flow, int64_t now_ms, int64_t now_s)
     if (flow_is_due(flow, NULL, now_ms))
         flow_doubt(flow);
     if (flow_is_busy(flow))
-        return false;
+        return is_drained(flow, now_ms);
     bool is_idle = now_ms - flow->used_ms > (int64_t)flow->idle_timeout_s * 1000;
     return flow->state == CONNECTION_DRAINING || is_idle || flow->is_exclusive;
 }

@@ -65,6 +65,7 @@ struct flow_pool_settings {
     uint32_t max_waiters;
     uint32_t connect_timeout_ms, handshake_timeout_ms, message_timeout_ms;
     uint32_t idle_timeout_s, max_age_s; /* of accepted connections */
+    uint32_t drain_timeout_ms;           /* one that is to end waits for what is under way, at most so long */
     uint32_t backoff_ms, backoff_max_ms; /* after the first failure, and at most */
     struct capabilities capabilities;
 };

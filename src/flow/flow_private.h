@@ -53,6 +53,7 @@ struct flow {
     struct buffer input;            /* plain text that is no whole message yet */
 
     int64_t pending_since_ms, message_since_ms, used_ms;
+    int64_t drained_ms;             /* since when it is draining */
     uint32_t idle_timeout_s;
     uint32_t revalidate_every_s;    /* the least that anyone who uses it asks for; 0: nobody does */
     int64_t proven_ms;              /* the last verdict on its peer, by the loop's clock */

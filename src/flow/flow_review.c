@@ -72,9 +72,10 @@ static enum reason review_opened(struct flow *flow, bool is_doubted, struct verd
         return REASON_UNKNOWN_CERTIFICATE;
     if (!level_needs_chain((enum level)key->level))
         return REASON_NONE;
-    requirement.terms.trust_set = policy_snapshot_trust_of(snapshot, key->trust.bytes);
-    if (!key->trust.is_set || requirement.terms.trust_set == NULL)
-        return REASON_UNKNOWN_TRUST_SET;
+    if (key->trust.is_set)
+        requirement.terms.trust_set = policy_snapshot_trust_of(snapshot, key->trust.bytes);
+    if (key->trust.is_set ? requirement.terms.trust_set == NULL : key->pins.count == 0)
+        return REASON_UNKNOWN_TRUST_SET; /* pins may stand for anchors, nothing else may */
     if (!is_doubted)
         return REASON_NONE;
     enum reason reason = flow_verify(flow, &requirement, verdict_r);

@@ -126,6 +126,12 @@ static void before_wait(void *arg)
         loop_timer_start(worker->loop, &worker->timer, next > now ? next - now : 1);
 }
 
+/* What was under way at its beginning is over by then: an INVITE by timer C, and its server transaction 64 T1 later. */
+static uint32_t drain_timeout_ms(const struct timer_settings *timers)
+{
+    return timers->c_ms + timer_64_t1_ms(timers);
+}
+
 static struct flow_pool_settings pool_settings(const struct worker *worker)
 {
     const struct relay_settings *settings = worker->relay->settings;
@@ -138,7 +144,8 @@ static struct flow_pool_settings pool_settings(const struct worker *worker)
         .max_waiters = settings->max_waiters,
         .connect_timeout_ms = settings->connect_timeout_ms, .handshake_timeout_ms = settings->handshake_timeout_ms,
         .message_timeout_ms = settings->message_timeout_ms, .idle_timeout_s = settings->idle_timeout_s,
-        .max_age_s = settings->max_age_s, .backoff_ms = settings->backoff_ms,
+        .max_age_s = settings->max_age_s, .drain_timeout_ms = drain_timeout_ms(&settings->timers),
+        .backoff_ms = settings->backoff_ms,
         .backoff_max_ms = settings->backoff_max_ms, .capabilities = worker->relay->capabilities };
 }
 

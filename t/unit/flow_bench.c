@@ -48,7 +48,8 @@ void bench_init(struct bench *bench, void (*change)(struct flow_pool_settings *s
     const struct log_scope scope = LOG_SCOPE_NONE;
     struct flow_pool_settings settings = { .hash_seed = FIXTURE_SEED, .limits = SIP_LIMITS_DEFAULT, .max_each = 64,
         .unverified = &bench->descriptors, .max_waiters = 8, .connect_timeout_ms = 10000,
-        .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600, .backoff_ms = 3600000 };
+        .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600,
+        .drain_timeout_ms = 3600000, .backoff_ms = 3600000 };
     for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
         settings.max[i] = 8;
     if (change != NULL)
@@ -154,6 +155,7 @@ int bench_make_cast(void **state)
     cast.caller = of_root("CN=caller", "URI:sip:caller.example");
     cast.ours = of_root("CN=ours", "URI:sip:atlanta.example");
     cast.theirs = of_root("CN=ours", "URI:sip:atlanta.example");
+    cast.alone = bench_identity(PKI_MAKE(.subject = "CN=alone", .names = "URI:sip:alone.example"), NULL);
     return 0;
 }
 
@@ -164,6 +166,7 @@ int bench_free_cast(void **state)
     bench_identity_fini(&cast.caller);
     bench_identity_fini(&cast.ours);
     bench_identity_fini(&cast.theirs);
+    bench_identity_fini(&cast.alone);
     pki_free(cast.root);
     pki_free(cast.other_root);
     return 0;

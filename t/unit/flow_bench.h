@@ -78,10 +78,11 @@ void bench_policy(struct bench *bench, void (*rows)(struct policy_builder *build
 struct identity bench_identity(struct pki_certificate *leaf, struct pki_certificate *intermediate);
 void bench_identity_fini(struct identity *identity);
 /* Who takes part: two authorities; certificates of the first, whose name is that of the domain, but for ours, which is
- * atlanta.example's, and theirs, which is so, too, with another key. For the set-up and the end of a group of tests. */
+ * atlanta.example's, and theirs, which is so, too, with another key; alone has signed itself.
+ * For the set-up and the end of a group of tests. */
 struct bench_cast {
     struct pki_certificate *root, *other_root;
-    struct identity biloxi, caller, ours, theirs;
+    struct identity biloxi, caller, ours, theirs, alone;
 };
 extern struct bench_cast cast;
 int bench_make_cast(void **state);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow_clock.c - rule: a connection's age is a length of time: a wall clock that is set back makes none younger,
- * neither for the row it was opened by, nor for the max-age of a later request, nor for who connected to us (INV-37).
+ * neither for the row it was opened by, nor for the max-age of a later request, nor for who connected to us (INV-37); who goes on asking keeps none for ever.
  * Both clocks are moved by the test.
  */
 #include "flow_bench.h"
 
-enum { AGE_S = 60, HOUR_S = 3600 };
+enum { AGE_S = 60, DRAIN_S = 200, HOUR_S = 3600 };
 
 static int64_t wall_set_s;   /* by so much the wall clock was set */
 static uint64_t passed_ms;   /* beside the time that passes anyway */
@@ -101,9 +101,17 @@ static void the_age_of_a_sleeper(void **state)
     bench_fini(&bench);
 }
 
+/* So often that all connections were looked at. */
+static void look_again(struct bench *bench)
+{
+    for (unsigned i = 0; i < 30; i++)
+        loop_turn(bench->loop, true);
+}
+
 static void with_age(struct flow_pool_settings *settings)
 {
     settings->max_age_s = AGE_S;
+    settings->drain_timeout_ms = DRAIN_S * 1000;
 }
 
 static void the_age_of_who_connected(void **state)
@@ -120,6 +128,26 @@ static void the_age_of_who_connected(void **state)
     bench_fini(&bench);
 }
 
+/* Past its age it waits for what is under way, but not for ever: a peer that sends requests can always send one more. */
+static void the_age_of_the_busy(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct bench_peer *peer = start(&bench, with_age);
+    bench.is_answered = false;
+    ask(&bench, peer, "aging.example", NULL, DECISION_OPEN);
+    passed_ms = AGE_S * 1000;
+    look_again(&bench);
+    assert_int_equal(bench.closed, 0);
+    passed_ms += DRAIN_S / 2 * 1000;
+    look_again(&bench);
+    assert_int_equal(bench.closed, 0);
+    passed_ms += HOUR_S * 1000;
+    fixture_until_count(bench.loop, &bench.closed, 1);
+    bench_answer(&bench, 0);
+    bench_fini(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -127,6 +155,7 @@ int main(void)
         cmocka_unit_test_setup(the_age_of_a_request, reset),
         cmocka_unit_test_setup(the_age_of_a_sleeper, reset),
         cmocka_unit_test_setup(the_age_of_who_connected, reset),
+        cmocka_unit_test_setup(the_age_of_the_busy, reset),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,7 +85,8 @@ static void bench_init(struct bench *bench, uint32_t max_waiters, bool is_under_
     const struct log_scope scope = LOG_SCOPE_NONE;
     struct flow_pool_settings settings = { .hash_seed = FIXTURE_SEED, .limits = SIP_LIMITS_DEFAULT,
         .max_each = 64, .max_waiters = max_waiters, .connect_timeout_ms = 10000,
-        .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600, .backoff_ms = 3600000 };
+        .handshake_timeout_ms = 10000, .message_timeout_ms = 10000, .idle_timeout_s = 3600,
+        .drain_timeout_ms = 3600000, .backoff_ms = 3600000 };
     bench->is_under_way = is_under_way;
     for (size_t i = 0; i < FLOW_CLASS_COUNT; i++)
         settings.max[i] = 64;

@@ -5,6 +5,7 @@
  */
 #include "base/error.h"
 #include "flow_bench.h"
+#include "pkix/digest.h"
 #include "pkix/verdict.h"
 
 #include <stdlib.h>
@@ -59,7 +60,13 @@ static void rows(struct policy_builder *builder)
     struct outbound_policy strict = row_of(1, "strict.example", LEVEL_DOMAIN),
                            lax = row_of(2, "lax.example", LEVEL_ENCRYPT),
                            mutual = row_of(3, "mutual.example", LEVEL_ENCRYPT),
-                           often = row_of(4, "often.example", LEVEL_DOMAIN);
+                           often = row_of(4, "often.example", LEVEL_DOMAIN),
+                           pinned = row_of(5, "pinned.example", LEVEL_CHAIN);
+    uint8_t pin[1][DIGEST_SIZE];
+    assert_int_equal(digest_sha256(&cast.alone.chain[0], 1, pin[0]), 0);
+    pinned.trust_set_name = NULL;
+    pinned.pins = pin;
+    pinned.pin_count = 1;
     often.revalidate_every_s = world.revalidate_every_s;
     mutual.certificate_name = world.lacks_certificate ? NULL : "ours";
     struct server_profile profile = fixture_profile("edge", "edge", NULL);
@@ -78,6 +85,7 @@ static void rows(struct policy_builder *builder)
     assert_int_equal(policy_builder_outbound(builder, &lax), 0);
     assert_int_equal(policy_builder_outbound(builder, &mutual), 0);
     assert_int_equal(policy_builder_outbound(builder, &often), 0);
+    assert_int_equal(policy_builder_outbound(builder, &pinned), 0);
     assert_int_equal(policy_builder_server_profile(builder, &profile), 0);
 }
 
@@ -184,6 +192,28 @@ static void a_policy_that_changes_nothing_ends_nothing(void **state)
 }
 
 /* REASON in a verdict that is taken when there are requests without an answer. */
+/* A pin proves without any authority: none can be gone, and the certificate is judged by the pin again. */
+static void a_pin_stands_for_an_authority(void **state)
+{
+    (void)state;
+    struct bench bench;
+    (void)begin(&bench);
+    struct bench_peer *peer = BENCH_PEER(&bench, .identity = &cast.alone);
+    open_one(&bench, peer, "pinned.example", 0);
+    world.has_other_authority = true;
+    bench_policy(&bench, rows);
+    fixture_settle(bench.loop);
+    expect_reuse(&bench, peer, "pinned.example", 1);
+    verdicts = 0;
+    flow_pool_renew(bench.pool, RELOAD_REVALIDATE);
+    while (verdicts == 0)
+        loop_turn(bench.loop, true);
+    fixture_settle(bench.loop);
+    expect_reuse(&bench, peer, "pinned.example", 2);
+    assert_int_equal(bench.closed, 0);
+    bench_fini(&bench);
+}
+
 static void revalidate_while_busy(enum reason reason, bool ends_at_once)
 {
     struct bench bench;
@@ -380,6 +410,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_authority_that_is_gone),
+        cmocka_unit_test(a_pin_stands_for_an_authority),
         cmocka_unit_test(what_is_under_way_is_let_finish),
         cmocka_unit_test(a_certificate_of_ours_that_is_gone),
         cmocka_unit_test(a_policy_that_changes_nothing_ends_nothing),

@@ -75,29 +75,46 @@ static const struct number_row numbers[] = {
 };
 #undef RELAY
 
-static int at(struct why *why, cfg_t *section, const char *text, const char *value)
+/* The library knows the line only while it reads: each option keeps that of its value. */
+static int note_line(cfg_t *section, cfg_opt_t *option)
 {
-    return why_fail(why, ERROR_SYNTAX, "%s:%d: %s: \"%s\"", section->filename != NULL ? section->filename : "?",
-        section->line, text, value);
+    char line[16];
+    snprintf(line, sizeof(line), ":%d", section->line);
+    return cfg_opt_setcomment(option, line) == CFG_SUCCESS ? 0 : -1;
+}
+
+/* ":LINE" of the option's value; "" for what the file does not say. */
+static const char *line_of(cfg_t *section, const char *option)
+{
+    const char *line = option != NULL ? cfg_opt_getcomment(cfg_getopt(section, option)) : NULL;
+    return line != NULL ? line : "";
+}
+
+/* OPTION: whose value it is; NULL: of the section itself. */
+static int at(struct why *why, cfg_t *section, const char *option, const char *text, const char *value)
+{
+    return why_fail(why, ERROR_SYNTAX, "%s%s: %s: \"%s\"", section->filename != NULL ? section->filename : "?",
+        line_of(section, option), text, value);
 }
 
 static int copy_name(struct why *why, cfg_t *section, const char *what, const char *value, char *out, size_t size)
 {
     if (value == NULL || value[0] == '\0')
-        return why_fail(why, ERROR_SYNTAX, "%s:%d: %s is missing", section->filename, section->line, what);
+        return why_fail(why, ERROR_SYNTAX, "%s: %s is missing", section->filename, what);
     if (!slice_to_string(slice_of_string(value), out, size))
-        return at(why, section, "name is too long", value);
+        return at(why, section, NULL, "name is too long", value);
     return 0;
 }
 
-static int copy_host(struct why *why, cfg_t *section, const char *value, char out[SETTINGS_HOST_SIZE])
+static int copy_host(struct why *why, cfg_t *section, const char *option, const char *value,
+    char out[SETTINGS_HOST_SIZE])
 {
     struct address address;
     struct slice text = slice_of_string(value);
     if (address_parse(text, &address) == 0)
         return slice_to_string(text, out, SETTINGS_HOST_SIZE) ? 0 : ERROR_LIMIT;
     if (name_normalise(text, out) != 0)
-        return at(why, section, "neither a host name nor an address", value);
+        return at(why, section, option, "neither a host name nor an address", value);
     return 0;
 }
 
@@ -120,22 +137,24 @@ static int read_listener(cfg_t *section, struct listener_settings *out, struct w
     const char *transport = cfg_getstr(section, "transport");
     out->transport = transport_of(transport);
     if (out->transport == SIP_TRANSPORT_NONE)
-        return at(why, section, "transport must be udp, tcp or tls", transport != NULL ? transport : "");
+        return at(why, section, "transport", "transport must be udp, tcp or tls", transport != NULL ? transport : "");
     const char *address = cfg_getstr(section, "address");
     if (address == NULL || address_parse(slice_of_string(address), &out->endpoint.address) != 0)
-        return at(why, section, "address must be an IPv4 or IPv6 address", address != NULL ? address : "");
+        return at(why, section, "address", "address must be an IPv4 or IPv6 address", address != NULL ? address : "");
     long port = cfg_getint(section, "port");
     if (port == 0)
         port = out->transport == SIP_TRANSPORT_TLS ? 5061 : 5060;
     long advertised_port = cfg_getint(section, "advertise_port");
-    if (port < 1 || port > 65535 || advertised_port < 0 || advertised_port > 65535)
-        return at(why, section, "port must be 1 to 65535 in listener", out->name);
+    if (port < 1 || port > 65535)
+        return at(why, section, "port", "port must be 1 to 65535 in listener", out->name);
+    if (advertised_port < 0 || advertised_port > 65535)
+        return at(why, section, "advertise_port", "advertise_port must be 1 to 65535 in listener", out->name);
     out->endpoint.port = (uint16_t)port;
     out->advertised_port = (uint16_t)(advertised_port != 0 ? advertised_port : port);
     const char *advertise = cfg_getstr(section, "advertise");
     if (advertise == NULL && address_is_unspecified(&out->endpoint.address))
-        return at(why, section, "a listener on every address must say what to advertise, listener", out->name);
-    return copy_host(why, section, advertise != NULL ? advertise : address, out->advertised_host);
+        return at(why, section, "address", "a listener on every address must say what to advertise, listener", out->name);
+    return copy_host(why, section, "advertise", advertise != NULL ? advertise : address, out->advertised_host);
 }
 
 /* Why the two cannot stand beside each other, or NULL. */
@@ -164,7 +183,7 @@ static int read_listeners(cfg_t *file, struct relay_settings *relay, struct why 
         for (size_t other = 0; other < i; other++) {
             const char *clash = clash_of(&relay->listeners[other], &relay->listeners[i]);
             if (clash != NULL)
-                return at(why, cfg_getnsec(file, "listener", (unsigned)i), clash, relay->listeners[i].name);
+                return at(why, cfg_getnsec(file, "listener", (unsigned)i), "transport", clash, relay->listeners[i].name);
         }
     }
     return 0;
@@ -178,7 +197,7 @@ static int read_aliases(cfg_t *file, struct relay_settings *relay, struct why *w
         return why_fail(why, ERROR_MEMORY, "no memory for the aliases");
     relay->alias_count = count;
     for (size_t i = 0; i < count; i++) {
-        int rc = copy_host(why, file, cfg_getnstr(file, "aliases", (unsigned)i), relay->aliases[i]);
+        int rc = copy_host(why, file, "aliases", cfg_getnstr(file, "aliases", (unsigned)i), relay->aliases[i]);
         if (rc != 0)
             return rc;
     }
@@ -195,7 +214,7 @@ static int read_trusted(cfg_t *file, struct relay_settings *relay, struct why *w
     for (size_t i = 0; i < count; i++) {
         const char *text = cfg_getnstr(file, "trusted_upstreams", (unsigned)i);
         if (prefix_parse(slice_of_string(text), &relay->trusted_upstreams[i]) != 0)
-            return at(why, file, "trusted_upstreams takes prefixes such as 192.0.2.0/24", text);
+            return at(why, file, "trusted_upstreams", "trusted_upstreams takes prefixes such as 192.0.2.0/24", text);
     }
     return 0;
 }
@@ -207,8 +226,8 @@ static int read_numbers(cfg_t *file, struct options *options, struct why *why)
         cfg_t *section = row->section != NULL ? cfg_getsec(file, row->section) : file;
         long value = section != NULL ? cfg_getint(section, row->name) : row->initial;
         if (value < row->minimum || value > row->maximum)
-            return why_fail(why, ERROR_LIMIT, "%s:%d: %s%s%s = %ld: must be %ld to %ld (%s)", file->filename,
-                section != NULL ? section->line : 0, row->section != NULL ? row->section : "",
+            return why_fail(why, ERROR_LIMIT, "%s%s: %s%s%s = %ld: must be %ld to %ld (%s)", file->filename,
+                section != NULL ? line_of(section, row->name) : "", row->section != NULL ? row->section : "",
                 row->section != NULL ? "." : "", row->name, value, row->minimum, row->maximum, row->meaning);
         *(uint32_t *)(void *)((char *)options + row->offset) = (uint32_t)value;
     }
@@ -222,10 +241,10 @@ static int read_log(cfg_t *file, struct options *options, struct why *why)
     const char *target = cfg_getstr(section, "target");
     options->log_level = log_level_from_name(slice_of_string(level));
     if (options->log_level == LOG_LEVEL_UNSET)
-        return at(why, section, "log.level must be error, warn, info or debug", level);
+        return at(why, section, "level", "log.level must be error, warn, info or debug", level);
     options->log_to_syslog = strcmp(target, "syslog") == 0;
     if (!options->log_to_syslog && strcmp(target, "stderr") != 0)
-        return at(why, section, "log.target must be stderr or syslog", target);
+        return at(why, section, "target", "log.target must be stderr or syslog", target);
     return 0;
 }
 
@@ -256,10 +275,10 @@ static int read_texts(cfg_t *file, struct options *options, struct why *why)
     const char *socket = cfg_getstr(control, "socket");
     const char *mode = cfg_getstr(control, "mode");
     if (!read_mode(mode, &options->control_mode))
-        return at(why, control, "control.mode takes octal permissions such as 0660", mode);
+        return at(why, control, "mode", "control.mode takes octal permissions such as 0660", mode);
     const char *servers = cfg_getstr(cfg_getsec(file, "dns"), "servers");
     if (!slice_to_string(slice_of_string(servers), options->relay.dns_servers, sizeof(options->relay.dns_servers)))
-        return at(why, file, "dns.servers is too long", servers);
+        return at(why, cfg_getsec(file, "dns"), "servers", "dns.servers is too long", servers);
     options->database = strdup(connection);
     options->control_socket = strdup(socket);
     if (options->database == NULL || options->control_socket == NULL)
@@ -289,7 +308,7 @@ static int read_families(cfg_t *file, struct relay_settings *relay, struct why *
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (strcmp(word, rows[i].word) == 0)
             relay->dns_families = rows[i].families;
-    return relay->dns_families != 0 ? 0 : at(why, section, "dns.families must be auto, 4, 6, 46 or 64", word);
+    return relay->dns_families != 0 ? 0 : at(why, section, "families", "dns.families must be auto, 4, 6, 46 or 64", word);
 }
 
 static int read_lookup(cfg_t *file, struct options *options, struct why *why)
@@ -297,7 +316,7 @@ static int read_lookup(cfg_t *file, struct options *options, struct why *why)
     const char *text = cfg_getstr(file, "lookup");
     struct why reason = WHY_NONE;
     if (policy_lookup_order_parse(slice_of_string(text), &options->relay.lookup, &reason) != 0)
-        return why_fail(why, ERROR_SYNTAX, "%s: lookup: %s", file->filename, reason.text);
+        return why_fail(why, ERROR_SYNTAX, "%s%s: lookup: %s", file->filename, line_of(file, "lookup"), reason.text);
     return 0;
 }
 
@@ -328,6 +347,13 @@ static int read_all(cfg_t *file, struct options *options, struct why *why)
     return rc;
 }
 
+static void note_lines(cfg_opt_t *options)
+{
+    for (cfg_opt_t *option = options; option->name != NULL; option++)
+        if (option->type != CFGT_SEC)
+            option->validcb = note_line;
+}
+
 /* The number rows of SECTION as libconfuse options, behind the texts that OPTIONS already holds. */
 enum { SECTION_OPTIONS_MAX = 24 };
 
@@ -340,6 +366,7 @@ static void add_numbers(cfg_opt_t options[SECTION_OPTIONS_MAX], size_t count, co
             options[count++] = (cfg_opt_t)CFG_INT(numbers[i].name, numbers[i].initial, CFGF_NONE);
     }
     options[count] = (cfg_opt_t)CFG_END();
+    note_lines(options);
 }
 
 static cfg_t *grammar_new(void)
@@ -355,6 +382,7 @@ static cfg_t *grammar_new(void)
     cfg_opt_t listener[] = { CFG_STR("transport", NULL, CFGF_NODEFAULT), CFG_STR("address", NULL, CFGF_NODEFAULT),
         CFG_INT("port", 0, CFGF_NONE), CFG_STR("advertise", NULL, CFGF_NODEFAULT),
         CFG_INT("advertise_port", 0, CFGF_NONE), CFG_END() };
+    note_lines(listener);
     cfg_opt_t accounting[SECTION_OPTIONS_MAX], limits[SECTION_OPTIONS_MAX], timers[SECTION_OPTIONS_MAX];
     add_numbers(database, 1, "database");
     add_numbers(control, 2, "control");

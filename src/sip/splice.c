@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "sip/character.h"
+#include "sip/message_private.h"
 
 enum { ROOM_FOR_EDITS = 1024 };
 
@@ -147,7 +148,7 @@ bool sip_are_lines(struct slice lines)
         size_t cr;
         struct sip_line line;
         if (sip_line_find_folded_end(lines, at, &cr) != SIP_DEFECT_NONE || !sip_line_split(lines, at, cr, &line) ||
-            slice_find(slice_first(lines, cr), '\0', at) < cr)
+            !sip_nuls_are_quoted(slice_of(lines.data + line.value, line.value_end - line.value)))
             return false;
         at = cr + 2;
     }

@@ -5,6 +5,7 @@
 #include "transaction/transaction_private.h"
 
 #include "base/error.h"
+#include "sip/validate.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -136,10 +137,13 @@ static struct met request_repeated(struct transaction_layer *layer, const struct
     return met;
 }
 
-/* 9.2 and 16.10: answered at once, whatever becomes of the branches. */
+/* 9.2 and 16.10: answered at once, whatever becomes of the branches; so nobody judges it later (16.3(1)). */
 static struct met request_cancel(struct transaction_layer *layer, const struct request_arrival *arrival,
     const struct transaction_key *key)
 {
+    struct sip_defect defect;
+    if (sip_validate_request(arrival->message, &defect) != 0)
+        return (struct met){ .outcome = REQUEST_UNREADABLE };
     struct server_transaction *server = server_transaction_match_cancelled(layer, key, arrival->message);
     if (server == NULL)
         return (struct met){ .outcome = REQUEST_CANCEL_UNMATCHED };
@@ -245,8 +249,9 @@ static bool has_second_via(const struct sip_message *response)
 {
     struct sip_values values = sip_values_of(response, SIP_HEADER_VIA);
     struct sip_value value;
+    struct sip_via via;
     (void)sip_values_next(&values, &value); /* behind what is not there, nothing is either */
-    return sip_values_next(&values, &value);
+    return sip_values_next(&values, &value) && sip_via_parse(value.text, &via) == 0;
 }
 
 enum response_outcome transaction_layer_response(struct transaction_layer *layer, struct sip_message *response,
@@ -260,6 +265,8 @@ enum response_outcome transaction_layer_response(struct transaction_layer *layer
     struct client_transaction *client = client_transaction_find(layer, id.client);
     if (client == NULL || client->base.state == STATE_INITIAL)
         return RESPONSE_UNMATCHED;
+    if (client->sent_by != client_transaction_sent_by(layer, sip_message_top_via(response)))
+        return RESPONSE_FOREIGN;
     if (client->origin_length != 0 && !slice_equal(slice_of(client->origin, client->origin_length), origin))
         return RESPONSE_WRONG_ORIGIN;
     client = with_method(client, response);

@@ -112,7 +112,7 @@ void transaction_layer_advance(struct transaction_layer *layer, uint64_t now_ms)
 uint64_t transaction_layer_next_ms(const struct transaction_layer *layer);
 
 struct request_arrival {
-    struct sip_message *message;   /* judged by sip/validate.h; a reference is taken when it is kept */
+    struct sip_message *message;   /* only a CANCEL is judged here, by sip/validate.h; a reference is taken when it is kept */
     struct slice origin;           /* authenticated peer, else source address and port (see transaction_key.h) */
     const struct endpoint *source; /* for received and rport of our own responses; NULL: leave the Via as it is */
     void *hop;                     /* handed to send_response() when this is answered on the spot */
@@ -128,7 +128,7 @@ struct request_arrival {
     X(REQUEST_CANCEL_UNMATCHED, "cancel-unmatched") /* forward it statelessly where policy allows, else 481 */        \
     X(REQUEST_REFUSED, "refused") /* no memory: 503, statelessly; a CANCEL works all the same */                     \
     X(REQUEST_CROWDED, "crowded") /* max_servers, outside of dialogs all but an eighth of it: 503, statelessly */    \
-    X(REQUEST_UNREADABLE, "unreadable")             /* From, Call-ID, CSeq or Via is missing: 400, statelessly */
+    X(REQUEST_UNREADABLE, "unreadable")             /* a field of the key is missing, or it is a bad CANCEL: 400 */
 
 enum request_outcome {
     REQUEST_OUTCOME_NONE = 0,
@@ -163,7 +163,7 @@ enum response_outcome {
 };
 const char *response_outcome_name(enum response_outcome outcome);
 
-/* Whether the top Via's sent-by is ours is the caller's to see first (18.1.2). ORIGIN: who sent it, in the form that
+/* The top Via must be ours, sent-by included (18.1.2). ORIGIN: who sent it, in the form that
  * branch_try() was given. */
 enum response_outcome transaction_layer_response(struct transaction_layer *layer, struct sip_message *response,
     struct slice origin);

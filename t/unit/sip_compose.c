@@ -223,7 +223,7 @@ static void edits_cannot_break_lines(void **state)
     static const char text[] = START "Via: SIP/2.0/UDP a\r\n\r\n";
     static const struct slice lines[] = { SLICE_LITERAL("X: y"), SLICE_LITERAL("X: y\n"), SLICE_LITERAL("X: y\r\n\r\n"),
         SLICE_LITERAL("\r\n"), SLICE_LITERAL("X: y\r\nno colon\r\n"), SLICE_LITERAL("X: y\rz: a\r\n"),
-        SLICE_LITERAL("X: a\0b\r\n"), SLICE_LITERAL(" X: y\r\n") };
+        SLICE_LITERAL("X: a\0b\r\n"), SLICE_LITERAL("X: \"a\0b\"\r\n"), SLICE_LITERAL(" X: y\r\n") };
     static const struct slice values[] = { SLICE_LITERAL("a\r\nX: y"), SLICE_LITERAL("a\n"), SLICE_LITERAL("a\rb"),
         SLICE_LITERAL("a\0b") };
     for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {

@@ -68,5 +68,27 @@ is(final() // 403, 403, 'after its authority was replaced it is refused, or its 
 is(heard($call_id, 1), undef, 'and the phone hears nothing');
 is(final(), undef, 'the connection is ended');
 
+# Likewise where the peer row goes by the address and the listener by the certificate, on a connection that cannot end
+# because something is under way on it. That has its end.
+$edge->apply("UPDATE trelay.trust_anchor SET path = '" . $old->certificate . "' WHERE trust_set = 'fed';"
+        . "INSERT INTO trelay.peer (name, address, action) VALUES ('by-address', '$there', 'accept')");
+$caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
+    tls => { certificate => $old->leaf('biloxi', uri => ['sip:biloxi.example']) });
+my $held_id = send_message();
+my $held    = heard($held_id, 10);
+ok($held, 'while its authority is trusted: the phone hears it and waits');
+$edge->apply("UPDATE trelay.trust_anchor SET path = '" . $new->certificate . "' WHERE trust_set = 'fed'");
+my $status;
+for (1 .. 50) { # a moment until the worker has looked
+    my $id      = send_message();
+    my $request = heard($id, 0.2);
+    $edge->phone->reply($request, response($request, 200, 'OK')) if $request;
+    $status = final();
+    last if ($status // 0) != 200;
+}
+is($status, 403, 'after its authority was replaced the next one is refused, though the row goes by the address');
+$edge->phone->reply($held, response($held, 200, 'OK'));
+is(final(), 200, 'what was under way is answered');
+
 $edge->stop;
 done_testing;

@@ -50,6 +50,16 @@ unsigned connection_facts_under_way(const struct connection_facts *facts)
     return atomic_load_explicit(&facts->under_way, memory_order_acquire);
 }
 
+void connection_facts_withdraw(struct connection_facts *facts)
+{
+    atomic_store_explicit(&facts->is_withdrawn, true, memory_order_release);
+}
+
+bool connection_facts_is_withdrawn(const struct connection_facts *facts)
+{
+    return atomic_load_explicit(&facts->is_withdrawn, memory_order_acquire);
+}
+
 const char *connection_facts_text(const struct connection_facts *facts, enum connection_text which)
 {
     return atomic_load_explicit(&facts->texts[which], memory_order_acquire);

@@ -21,7 +21,8 @@ enum connection_text { CONNECTION_TEXT_INBOUND = 0, CONNECTION_TEXT_OUTBOUND, CO
 
 struct connection_facts {
     atomic_uint references;
-    atomic_uint under_way;       /* see connection_facts_begin(); all else never changes */
+    atomic_uint under_way;       /* see connection_facts_begin() */
+    atomic_bool is_withdrawn;    /* see connection_facts_withdraw(); all else never changes */
     struct connection_handle handle;
     bool is_accepted;            /* the peer connected to us */
     enum transport transport;
@@ -53,6 +54,11 @@ void connection_facts_unref(struct connection_facts *facts);                   /
 void connection_facts_begin(struct connection_facts *facts);
 void connection_facts_end(struct connection_facts *facts);
 unsigned connection_facts_under_way(const struct connection_facts *facts);
+
+/* What the peer proved does not hold under the policy of today: nobody is served by it any more (INV-38), while what is
+ * under way has its end. From any thread, and for good. */
+void connection_facts_withdraw(struct connection_facts *facts);
+bool connection_facts_is_withdrawn(const struct connection_facts *facts);
 
 /* A text that was made of these facts before; NULL: none was. It lives as long as they do. */
 const char *connection_facts_text(const struct connection_facts *facts, enum connection_text which);

@@ -134,6 +134,8 @@ enum reason flow_review(struct flow *flow, bool is_doubted)
         log_outcome(flow, reason, verdict.detail);
     if (reason == REASON_NONE && is_doubted)
         flow->proven_ms = pool_now_ms(flow->pool);
+    if (reason != REASON_NONE && reason != REASON_UNKNOWN_CERTIFICATE) /* that is ours, and says nothing of the peer */
+        connection_facts_withdraw(flow->facts);
     if (reason == REASON_REVOKED)
         flow_end(flow, reason, NULL);
     else if (reason != REASON_NONE)

@@ -115,7 +115,7 @@ bool upstream_is_proven(const struct worker *worker, const struct upstream *upst
     const struct connection_facts *connection = upstream->facts;
     return connection != NULL && connection->certificate != NULL &&
         connection->verdict.result == VERDICT_PROVEN && level_needs_chain(connection->verdict.level) &&
-        loop_wall_s(worker->loop) < connection->verdict.chain_not_after;
+        loop_wall_s(worker->loop) < connection->verdict.chain_not_after && !connection_facts_is_withdrawn(connection);
 }
 
 static void fill_peer_facts(const struct worker *worker, const struct upstream *upstream, struct peer_facts *facts)
@@ -143,10 +143,24 @@ bool worker_admits(const struct worker *worker, const struct upstream *upstream)
     return peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT;
 }
 
+/* Also for a row that asks for no proof: without its certificate the peer would have no connection today. */
+static bool is_withdrawn(const struct exchange *exchange)
+{
+    const struct connection_facts *facts = exchange->upstream.facts;
+    if (facts == NULL || connection_facts_is_withdrawn(facts))
+        return facts != NULL;
+    bool is_judged = facts->is_accepted && facts->verdict.result == VERDICT_PROVEN;
+    return is_judged && policy_snapshot_trust_of(exchange->snapshot, facts->verdict.trust_digest) == NULL;
+}
+
 /* True: the sender may send; else it was answered. */
 static bool admit(struct exchange *exchange)
 {
     struct peer_facts facts;
+    if (is_withdrawn(exchange)) {
+        refuse(exchange, 403, REASON_PEER_UNKNOWN, "what its connection proved does not hold any more", SLICE_ABSENT);
+        return false;
+    }
     fill_peer_facts(exchange->worker, &exchange->upstream, &facts);
     const struct peer_rule *peer = policy_peer(exchange->snapshot, &facts);
     if (peer == NULL) {

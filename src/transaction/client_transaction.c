@@ -215,8 +215,6 @@ uint64_t client_transaction_sent_by(const struct transaction_layer *layer, const
 {
     enum { COMPARED = 256 };
     char host[COMPARED];
-    if (via == NULL)
-        return 0;
     size_t length = via->host.text.length < sizeof(host) ? via->host.text.length : sizeof(host);
     for (size_t i = 0; i < length; i++)
         host[i] = (char)ascii_lower(via->host.text.data[i]);
@@ -230,8 +228,9 @@ static uint64_t sent_by_of(const struct transaction_layer *layer, struct slice r
     struct slice rest = slice_from(request, slice_find(request, '\n', 0));
     struct slice line = slice_first(rest, slice_find(rest, '\r', 0));
     struct slice value = slice_from(line, slice_find(line, ':', 0));
-    bool is = value.length > 0 && sip_via_parse(slice_trim(slice_from(value, 1)), &via) == 0;
-    return client_transaction_sent_by(layer, is ? &via : NULL);
+    if (never(sip_via_parse(slice_trim(slice_from(value, 1)), &via) != 0))
+        return 0;
+    return client_transaction_sent_by(layer, &via);
 }
 
 int client_transaction_placed(struct transaction_layer *layer, struct transaction_handle handle, struct slice request)

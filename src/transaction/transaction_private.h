@@ -224,7 +224,7 @@ void client_transaction_ended(struct transaction_layer *layer, struct client_tra
  * nothing was sent. */
 int client_transaction_cancel(struct transaction_layer *layer, struct client_transaction *client, struct slice lines)
     MUST_CHECK;
-/* Host and port of a Via as a number, whatever the case of letters; 0 for none. */
+/* Host and port of a Via as a number, whatever the case of letters. */
 uint64_t client_transaction_sent_by(const struct transaction_layer *layer, const struct sip_via *via);
 /* Ends it without a word. */
 void client_transaction_drop(struct transaction_layer *layer, struct client_transaction *client);

@@ -153,8 +153,10 @@ static int read_listener(cfg_t *section, struct listener_settings *out, struct w
     out->advertised_port = (uint16_t)(advertised_port != 0 ? advertised_port : port);
     const char *advertise = cfg_getstr(section, "advertise");
     if (advertise == NULL && address_is_unspecified(&out->endpoint.address))
-        return at(why, section, "address", "a listener on every address must say what to advertise, listener", out->name);
-    return copy_host(why, section, "advertise", advertise != NULL ? advertise : address, out->advertised_host);
+        return at(why, section, "address", "a listener on every address must say what to advertise, listener",
+            out->name);
+    return copy_host(why, section, advertise != NULL ? "advertise" : "address",
+        advertise != NULL ? advertise : address, out->advertised_host);
 }
 
 /* Why the two cannot stand beside each other, or NULL. */
@@ -183,7 +185,8 @@ static int read_listeners(cfg_t *file, struct relay_settings *relay, struct why 
         for (size_t other = 0; other < i; other++) {
             const char *clash = clash_of(&relay->listeners[other], &relay->listeners[i]);
             if (clash != NULL)
-                return at(why, cfg_getnsec(file, "listener", (unsigned)i), "transport", clash, relay->listeners[i].name);
+                return at(why, cfg_getnsec(file, "listener", (unsigned)i), "transport", clash,
+                    relay->listeners[i].name);
         }
     }
     return 0;
@@ -308,7 +311,8 @@ static int read_families(cfg_t *file, struct relay_settings *relay, struct why *
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
         if (strcmp(word, rows[i].word) == 0)
             relay->dns_families = rows[i].families;
-    return relay->dns_families != 0 ? 0 : at(why, section, "families", "dns.families must be auto, 4, 6, 46 or 64", word);
+    return relay->dns_families != 0 ? 0
+                                    : at(why, section, "families", "dns.families must be auto, 4, 6, 46 or 64", word);
 }
 
 static int read_lookup(cfg_t *file, struct options *options, struct why *why)

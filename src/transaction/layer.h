@@ -112,7 +112,7 @@ void transaction_layer_advance(struct transaction_layer *layer, uint64_t now_ms)
 uint64_t transaction_layer_next_ms(const struct transaction_layer *layer);
 
 struct request_arrival {
-    struct sip_message *message;   /* only a CANCEL is judged here, by sip/validate.h; a reference is taken when it is kept */
+    struct sip_message *message;   /* a CANCEL is judged here; a reference is taken when it is kept */
     struct slice origin;           /* authenticated peer, else source address and port (see transaction_key.h) */
     const struct endpoint *source; /* for received and rport of our own responses; NULL: leave the Via as it is */
     void *hop;                     /* handed to send_response() when this is answered on the spot */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow_clock.c - rule: a connection's age is a length of time: a wall clock that is set back makes none younger,
- * neither for the row it was opened by, nor for the max-age of a later request, nor for who connected to us (INV-37); who goes on asking keeps none for ever.
+ * neither for the row it was opened by, nor for the max-age of a later request, nor for who connected to us (INV-37);
+ * who goes on asking keeps none for ever.
  * Both clocks are moved by the test.
  */
 #include "flow_bench.h"
@@ -128,7 +129,7 @@ static void the_age_of_who_connected(void **state)
     bench_fini(&bench);
 }
 
-/* Past its age it waits for what is under way, but not for ever: a peer that sends requests can always send one more. */
+/* Past its age it waits for what is under way, but not for ever: a peer can always send one more request. */
 static void the_age_of_the_busy(void **state)
 {
     (void)state;

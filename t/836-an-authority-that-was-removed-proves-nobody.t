@@ -64,12 +64,12 @@ is_served('after another change');
 
 $edge->apply("UPDATE trelay.trust_anchor SET path = '" . $new->certificate . "' WHERE trust_set = 'fed'");
 my $call_id = send_message();
-is(final() // 403, 403, 'after its authority was replaced it is refused, or its connection has ended by then');
+is(final() // 503, 503, 'after its authority was replaced it is refused, or its connection has ended by then');
 is(heard($call_id, 1), undef, 'and the phone hears nothing');
 is(final(), undef, 'the connection is ended');
 
-# Likewise where the peer row goes by the address and the listener by the certificate, on a connection that cannot end
-# because something is under way on it. That has its end.
+# Likewise where the peer row goes by the address and the listener by the certificate, on a connection that has not
+# ended, because something is under way on it.
 $edge->apply("UPDATE trelay.trust_anchor SET path = '" . $old->certificate . "' WHERE trust_set = 'fed';"
         . "INSERT INTO trelay.peer (name, address, action) VALUES ('by-address', '$there', 'accept')");
 $caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
@@ -86,9 +86,11 @@ for (1 .. 50) { # a moment until the worker has looked
     $status = final();
     last if ($status // 0) != 200;
 }
-is($status, 403, 'after its authority was replaced the next one is refused, though the row goes by the address');
-$edge->phone->reply($held, response($held, 200, 'OK'));
-is(final(), 200, 'what was under way is answered');
+is($status, 503, 'after its authority was replaced the next one is refused, though the row goes by the address');
+is(final(), undef, 'and the connection ended, whatever is under way');
+$caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
+    tls => { certificate => $new->leaf('biloxi', uri => ['sip:biloxi.example']) });
+is_served('on a new connection with what is asked today');
 
 $edge->stop;
 done_testing;

@@ -153,12 +153,19 @@ static bool is_withdrawn(const struct exchange *exchange)
     return is_judged && policy_snapshot_trust_of(exchange->snapshot, facts->verdict.trust_digest) == NULL;
 }
 
+/* On a new one the peer proves what is asked today, or it has none. */
+static void end_connection(struct worker *worker, const struct upstream *upstream)
+{
+    ignore_result(flow_pool_close(worker->pool, upstream->handle, REASON_VERDICT_STALE)); /* or it has ended */
+}
+
 /* True: the sender may send; else it was answered. */
 static bool admit(struct exchange *exchange)
 {
     struct peer_facts facts;
     if (is_withdrawn(exchange)) {
-        refuse(exchange, 403, REASON_PEER_UNKNOWN, "what its connection proved does not hold any more", SLICE_ABSENT);
+        refuse(exchange, 503, REASON_PEER_UNKNOWN, "what its connection proved does not hold any more", SLICE_ABSENT);
+        end_connection(exchange->worker, &exchange->upstream);
         return false;
     }
     fill_peer_facts(exchange->worker, &exchange->upstream, &facts);

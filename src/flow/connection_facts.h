@@ -55,7 +55,8 @@ void connection_facts_begin(struct connection_facts *facts);
 void connection_facts_end(struct connection_facts *facts);
 unsigned connection_facts_under_way(const struct connection_facts *facts);
 
-/* What the peer proved does not hold under the policy of today: nobody is served by it any more (INV-38). From any thread, and for good. */
+/* What the peer proved does not hold under the policy of today: nobody is served by it any more (INV-38). From any
+ * thread, and for good. */
 void connection_facts_withdraw(struct connection_facts *facts);
 bool connection_facts_is_withdrawn(const struct connection_facts *facts);
 

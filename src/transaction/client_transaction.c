@@ -8,7 +8,6 @@
 #include "transaction/transaction_private.h"
 
 #include "base/error.h"
-#include "base/hash.h"
 #include "base/never.h"
 #include "sip/compose.h"
 
@@ -211,28 +210,6 @@ void client_transaction_branch_id(const struct transaction_layer *layer, const s
     branch_id_print(&id, &layer->settings.secret, out);
 }
 
-uint64_t client_transaction_sent_by(const struct transaction_layer *layer, const struct sip_via *via)
-{
-    enum { COMPARED = 256 };
-    char host[COMPARED];
-    size_t length = via->host.text.length < sizeof(host) ? via->host.text.length : sizeof(host);
-    for (size_t i = 0; i < length; i++)
-        host[i] = (char)ascii_lower(via->host.text.data[i]);
-    return hash_bytes(host, length, layer->settings.hash_seed + via->port);
-}
-
-/* We put it there: in the second line. */
-static uint64_t sent_by_of(const struct transaction_layer *layer, struct slice request)
-{
-    struct sip_via via;
-    struct slice rest = slice_from(request, slice_find(request, '\n', 0));
-    struct slice line = slice_first(rest, slice_find(rest, '\r', 0));
-    struct slice value = slice_from(line, slice_find(line, ':', 0));
-    if (never(sip_via_parse(slice_trim(slice_from(value, 1)), &via) != 0))
-        return 0;
-    return client_transaction_sent_by(layer, &via);
-}
-
 int client_transaction_placed(struct transaction_layer *layer, struct transaction_handle handle, struct slice request)
 {
     struct client_transaction *client = client_transaction_find(layer, handle);
@@ -243,7 +220,6 @@ int client_transaction_placed(struct transaction_layer *layer, struct transactio
     bool is_needed_again = client->method == SIP_METHOD_INVITE || !client->base.is_reliable;
     if (is_needed_again && keep_request(layer, client, request) != 0)
         return ERROR_MEMORY;
-    client->sent_by = sent_by_of(layer, request);
     transaction_enter(layer);
     transaction_event(layer, &client->base, EVENT_PLACED, &(struct event_input){ 0 });
     if (always(client->branch != NULL)) /* it loses it when it is answered or ends */

@@ -265,8 +265,6 @@ enum response_outcome transaction_layer_response(struct transaction_layer *layer
     struct client_transaction *client = client_transaction_find(layer, id.client);
     if (client == NULL || client->base.state == STATE_INITIAL)
         return RESPONSE_UNMATCHED;
-    if (client->sent_by != client_transaction_sent_by(layer, sip_message_top_via(response)))
-        return RESPONSE_FOREIGN;
     if (client->origin_length != 0 && !slice_equal(slice_of(client->origin, client->origin_length), origin))
         return RESPONSE_WRONG_ORIGIN;
     client = with_method(client, response);

@@ -61,7 +61,6 @@ struct client_transaction {
     uint32_t request_length;
     uint8_t method; /* enum sip_method */
     uint64_t loop_hash;
-    uint64_t sent_by;              /* of our Via, as client_transaction_sent_by() has it */
     size_t origin_length;
     char origin[];
 };
@@ -224,8 +223,6 @@ void client_transaction_ended(struct transaction_layer *layer, struct client_tra
  * nothing was sent. */
 int client_transaction_cancel(struct transaction_layer *layer, struct client_transaction *client, struct slice lines)
     MUST_CHECK;
-/* Host and port of a Via as a number, whatever the case of letters. */
-uint64_t client_transaction_sent_by(const struct transaction_layer *layer, const struct sip_via *via);
 /* Ends it without a word. */
 void client_transaction_drop(struct transaction_layer *layer, struct client_transaction *client);
 

@@ -191,7 +191,6 @@ static void a_policy_that_changes_nothing_ends_nothing(void **state)
     bench_fini(&bench);
 }
 
-/* REASON in a verdict that is taken when there are requests without an answer. */
 /* A pin proves without any authority: none can be gone, and the certificate is judged by the pin again. */
 static void a_pin_stands_for_an_authority(void **state)
 {
@@ -214,6 +213,7 @@ static void a_pin_stands_for_an_authority(void **state)
     bench_fini(&bench);
 }
 
+/* REASON in a verdict that is taken when there are requests without an answer. */
 static void revalidate_while_busy(enum reason reason, bool ends_at_once)
 {
     struct bench bench;

@@ -237,5 +237,25 @@ subtest 'somebody else is in its place' => sub {
     $caller->close;
 };
 
+# Nobody is answered an ACK (RFC 3261 17.1.1.3): without a line nobody would know.
+subtest 'an ACK that goes nowhere' => sub {
+    my $hand   = listener(own_address(2));
+    my $uri    = partner($hand);
+    my $caller = caller_of();
+    for my $case ([ 'a next hop without policy', 'sip:bob@nowhere.example' ],
+        [ 'a next hop that no address leads to', 'sip:bob@' . $edge->host . ':9;maddr=127.0.0.9' ]) {
+        my ($what, $to) = @$case;
+        my $ack = request('ACK', $to, via => $caller->via, to => '<sip:bob@biloxi.example>;tag=x');
+        $caller->send($ack);
+        ok(undeliverable('ACK', Trelay::SIP::parse($ack)), $what);
+    }
+    my $stranger = caller_of($leaf{biloxi});
+    my $ack = request('ACK', $uri, via => $stranger->via, to => '<sip:bob@biloxi.example>;tag=x');
+    $stranger->send($ack);
+    ok(undeliverable('ACK', Trelay::SIP::parse($ack)), 'a sender that no row accepts');
+    $stranger->close;
+    $caller->close;
+};
+
 $edge->stop;
 done_testing;

@@ -48,7 +48,7 @@
     X(LOG_EVENT_TRANSACTION_STEP, "transaction-step", "a transaction's machine went from one state to another")    \
     X(LOG_EVENT_MESSAGE_DROPPED, "message-dropped", "a message was discarded without an answer")                   \
     X(LOG_EVENT_MESSAGE_UNDELIVERABLE, "message-undeliverable",                                                    \
-        "a response, CANCEL or ACK found its connection gone, and went nowhere")                                   \
+        "a response, CANCEL or ACK went nowhere: no connection, or not allowed")                                   \
     X(LOG_EVENT_ILLEGAL_EVENT, "illegal-event", "a state machine met an event that its state excludes")
 
 enum log_event_name {

@@ -344,20 +344,34 @@ void worker_new_request(struct worker *worker, const struct upstream *upstream, 
     exchange_unref(exchange);
 }
 
-static void route_ack(struct exchange *exchange)
+/* False: it goes nowhere. */
+static bool route_ack(struct exchange *exchange)
 {
     struct intake intake;
+    struct relay_step *step = NULL;
     take_in(exchange, &intake, NULL);
     if (intake.status == 0 && intake.routing.target_count > 0) {
         keep_intake(exchange, &intake);
         dialog_take_pin(exchange, intake.routing.pin);
-        struct relay_step *step = step_new(exchange, &intake.routing.targets[0]);
-        if (step != NULL) {
-            step->is_last = true;
-            t_relay_stateless(step);
-        }
+        step = step_new(exchange, &intake.routing.targets[0]);
+    }
+    if (step != NULL) {
+        step->is_last = true;
+        t_relay_stateless(step);
     }
     intake_fini(&intake);
+    return step != NULL;
+}
+
+/* The sender of an ACK may send, and now. */
+static bool is_welcome(struct exchange *exchange)
+{
+    struct peer_facts facts;
+    fill_peer_facts(exchange->worker, &exchange->upstream, &facts);
+    exchange->peer = policy_peer(exchange->snapshot, &facts);
+    const struct peer_rule *peer = exchange->peer;
+    return peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT && !is_withdrawn(exchange) &&
+        !is_policy_stale(exchange);
 }
 
 /* An ACK for a 2xx passes without a transaction; whatever stands against it, it is dropped, for an
@@ -365,14 +379,8 @@ static void route_ack(struct exchange *exchange)
 void worker_forward_ack(struct worker *worker, const struct upstream *upstream, struct sip_message *ack)
 {
     struct sip_defect defect;
-    struct peer_facts facts;
     struct exchange *exchange = sip_validate_request(ack, &defect) != 0 ? NULL : exchange_new(worker, upstream, ack);
-    if (exchange == NULL)
-        return;
-    fill_peer_facts(worker, upstream, &facts);
-    const struct peer_rule *peer = policy_peer(exchange->snapshot, &facts);
-    exchange->peer = peer;
-    if (peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT && !is_policy_stale(exchange))
-        route_ack(exchange);
+    if (exchange == NULL || !is_welcome(exchange) || !route_ack(exchange))
+        transmit_undeliverable(worker, "ACK", sip_message_call_id(ack), NULL);
     exchange_unref(exchange);
 }

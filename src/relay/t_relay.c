@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "pkix/digest.h"
 #include "policy/name.h"
+#include "relay/decision_log.h"
 #include "relay/dialog.h"
 #include "relay/next_hop.h"
 #include "relay/outgoing.h"
@@ -44,6 +45,7 @@ static void fail(struct relay_step *step, enum reason reason)
 {
     step->decision = step->decision != DECISION_UNSET ? step->decision : DECISION_REJECT;
     if (is_stateless(step)) {
+        transmit_undeliverable(step->exchange->worker, "ACK", sip_message_call_id(step->exchange->request), NULL);
         relay_step_free(step);
         return;
     }
@@ -292,25 +294,6 @@ static void place(struct worker *worker, struct placement *placement)
         mail_post(relay->workers[owner].mailbox, &placement->mail, deliver_place);
 }
 
-static void log_decision(const struct relay_step *step, enum reason reason)
-{
-    char id[CONNECTION_ID_SIZE] = "";
-    const struct exchange *exchange = step->exchange;
-    if (!log_is_on(&exchange->worker->scope, LOG_LEVEL_INFO))
-        return;
-    if (step->facts != NULL)
-        (void)connection_id_print(step->facts->handle, id);
-    log_event(&exchange->worker->scope, LOG_LEVEL_INFO, LOG_EVENT_DECISION,
-        LOG_SLICE("call-id", sip_message_call_id(exchange->request)),
-        LOG_SLICE("method", sip_message_method_text(exchange->request)),
-        LOG_STRING("policy", step->used_row != NULL ? step->used_row->name : NULL),
-        LOG_STRING("pinned", step->is_pinned ? "yes" : NULL), LOG_STRING("decision", decision_name(step->decision)),
-        LOG_STRING("transport", transport_name(step->target.transport)),
-        LOG_ENDPOINT("target", &step->target.endpoint), LOG_STRING("level", level_name(step->level)),
-        LOG_STRING("expected", or_null(step->expected_domain)), LOG_STRING("connection", or_null(id)),
-        LOG_STRING("reason", reason != REASON_NONE ? reason_word(reason) : NULL), LOG_WHY(&step->why));
-}
-
 static struct relay_step *step_of(struct worker *worker, struct transaction_handle handle)
 {
     struct client_transaction *client = client_transaction_find(worker->layer, handle);
@@ -325,7 +308,7 @@ static void note_outcome(struct relay_step *step, struct placement *placement)
     step->facts = connection_facts_ref(placement->facts);
     if (placement->why.text[0] != '\0')
         step->why = placement->why;
-    log_decision(step, placement->reason);
+    decision_log(step, step->decision, step->facts, placement->reason);
 }
 
 /* The policy changed on the way: the step is decided by this one if it is decided anew. */
@@ -346,6 +329,9 @@ static void placed_again(struct worker *worker, struct placement *placement)
 {
     struct client_transaction *client = client_transaction_find(worker->layer, placement->client);
     struct hop *hop = client != NULL ? client_transaction_user(client) : NULL;
+    const struct relay_step *step = step_of(worker, placement->client);
+    if (step != NULL)
+        decision_log(step, placement->decision, placement->facts, placement->reason);
     if (placement->reason != REASON_NONE)
         transmit_undeliverable(worker, "CANCEL or ACK", SLICE_ABSENT, &placement->requirement.key.destination);
     else if (hop != NULL)
@@ -371,16 +357,18 @@ void t_relay_placed(struct worker *worker, struct placement *placement)
         hop_is_on(hop, placement->facts);
     else if (is_on)
         connection_facts_end(placement->facts); /* given up on the way */
-    if (step != NULL)
-        note_outcome(step, placement);
     struct relay_step *stateless = placement->stateless, *renewed = step != NULL ? step : stateless;
+    if (renewed != NULL)
+        note_outcome(renewed, placement);
     if (renewed != NULL && placement->reason == REASON_VERDICT_STALE)
         note_policy(renewed, placement->snapshot);
     enum reason reason = placement->reason;
     struct transaction_handle handle = placement->client;
     placement_free(placement);
-    if (stateless != NULL && (reason == REASON_NONE || !t_relay_next_address(stateless, reason)))
+    if (stateless != NULL && reason == REASON_NONE)
         relay_step_free(stateless);
+    else if (stateless != NULL && !t_relay_next_address(stateless, reason))
+        fail(stateless, reason);
     if (reason != REASON_NONE && handle.generation != 0)
         client_transaction_failed(worker->layer, handle, reason);
 }
@@ -418,7 +406,7 @@ static void send_datagram(struct relay_step *step, struct hop *hop, struct slice
 {
     struct worker *worker = step->exchange->worker;
     step->decision = DECISION_DATAGRAM;
-    log_decision(step, REASON_NONE);
+    decision_log(step, step->decision, NULL, REASON_NONE);
     if (!transmit_datagram(worker, hop->udp, bytes, &hop->target))
         client_transaction_failed(worker->layer, hop->client, REASON_CONNECT_FAILED);
 }
@@ -531,6 +519,7 @@ static enum reason send_stateless(struct relay_step *step)
     placement_free(placement);
     if (!is_sent)
         return REASON_CONNECT_FAILED;
+    decision_log(step, DECISION_DATAGRAM, NULL, REASON_NONE);
     relay_step_free(step);
     return REASON_NONE;
 }
@@ -645,7 +634,7 @@ static void start_transaction(struct relay_step *step)
 {
     enum reason reason = try_next_address(step);
     while (reason != REASON_NONE) {
-        log_decision(step, reason);
+        decision_log(step, step->decision, step->facts, reason);
         if (reason == REASON_NO_MEMORY || !has_next_address(step))
             break;
         reason = try_next_address(step);

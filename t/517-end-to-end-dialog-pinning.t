@@ -272,6 +272,7 @@ END
     my $text = request('INFO', contact($biloxi), via => $edge->phone->via, cseq => 90, (map { $_ => $dialog->{$_} } qw(call_id from to)),
         headers => [ map { [ Route => $_ ] } @route ]);
     $edge->phone->send($text, $other, 5060);
+    $asked{"$dialog->{call_id} INFO"}++; # there is a record of it
     my $reply;
     do { $reply = $edge->phone->receive } while $reply && $reply->status < 200;
     is($reply->status, 200, 'answered') or diag $node->log;

@@ -35,15 +35,24 @@ static void append_host_port(struct buffer *out, const char *host, uint16_t port
     buffer_append_unsigned(out, port);
 }
 
-static struct slice compose_via(const struct outgoing *outgoing, const struct listener_settings *listener,
-    struct buffer *text)
+const char *outgoing_sent_by(const struct relay_settings *settings, enum sip_transport transport, uint8_t family,
+    const char *via_host, uint16_t *port_r)
+{
+    const struct listener_settings *listener = stand_in(settings, transport, family);
+    *port_r = listener->advertised_port;
+    return via_host != NULL ? via_host : listener->advertised_host;
+}
+
+static struct slice compose_via(const struct outgoing *outgoing, struct buffer *text)
 {
     size_t start = text->length;
+    uint16_t port;
+    const char *host = outgoing_sent_by(outgoing->settings, outgoing->transport, outgoing->family, outgoing->via_host,
+        &port);
     buffer_append_string(text, "SIP/2.0/");
     buffer_append_string(text, sip_transport_via_name(outgoing->transport));
     buffer_append_byte(text, ' ');
-    append_host_port(text, outgoing->via_host != NULL ? outgoing->via_host : listener->advertised_host,
-        listener->advertised_port);
+    append_host_port(text, host, port);
     buffer_append_string(text, ";branch=");
     buffer_append_slice(text, outgoing->branch_id);
     if (outgoing->transport == SIP_TRANSPORT_UDP)
@@ -116,7 +125,7 @@ int outgoing_compose(const struct outgoing *outgoing, struct buffer *scratch, st
     uint32_t max_forwards;
     if (sip_message_max_forwards(outgoing->request, &max_forwards) == SIP_MAX_FORWARDS_VALUE)
         edit.max_forwards = max_forwards - 1;
-    edit.via = compose_via(outgoing, listener, scratch);
+    edit.via = compose_via(outgoing, scratch);
     add_record_routes(outgoing, listener, scratch, &edit);
     sip_header_set_add(&edit.extra.strip, SIP_HEADER_X_TRELAY_FLAGS);
     if (scratch->has_failed || scratch->length > SCRATCH_MAX)

@@ -36,6 +36,11 @@ struct outgoing {
 /* Whether a request of that method gets Record-Route. */
 bool outgoing_makes_dialog(enum sip_method method);
 
+/* The host, without brackets, and the port of our Via towards TRANSPORT and FAMILY. VIA_HOST: of the policy row, or
+ * NULL. Good as long as SETTINGS and VIA_HOST are. */
+const char *outgoing_sent_by(const struct relay_settings *settings, enum sip_transport transport, uint8_t family,
+    const char *via_host, uint16_t *port_r);
+
 /* Appends to OUT. SCRATCH: cleared, written over. 0, ERROR_MEMORY, or as sip_compose_request(). */
 int outgoing_compose(const struct outgoing *outgoing, struct buffer *scratch, struct buffer *out) MUST_CHECK;
 

@@ -444,6 +444,15 @@ static int compose(struct relay_step *step, const struct requirement *requiremen
     return outgoing_compose(&outgoing, &worker->text, out);
 }
 
+/* The host of our Via on this try, which its responses have to bring back. */
+static struct slice sent_by_of(const struct relay_step *step, const struct requirement *requirement, uint16_t *port_r)
+{
+    const struct outbound_policy *row = requirement->terms.row; /* NULL: flags alone */
+    return slice_of_string(outgoing_sent_by(step->exchange->worker->relay->settings,
+        sip_transport_of(step->target.transport), step->target.endpoint.address.family,
+        row != NULL ? row->via_host : NULL, port_r));
+}
+
 /* One client transaction to the address chosen. False: STEP's branch cannot start one for REASON. */
 static enum reason try_address(struct relay_step *step)
 {
@@ -460,6 +469,7 @@ static enum reason try_address(struct relay_step *step)
     struct try_request try = { .user = hop,
         .origin = response_origin(step->target.transport, NULL, &step->target.endpoint, origin),
         .loop_hash = step->exchange->loop_hash, .is_reliable = step->target.transport != TRANSPORT_UDP };
+    try.sent_by = sent_by_of(step, &requirement, &try.sent_by_port);
     if (hop == NULL || branch_try(worker->layer, step->branch, &try, &client) != 0) {
         slab_give(&worker->memory, hop, sizeof(*hop));
         return REASON_NO_MEMORY;

@@ -170,3 +170,15 @@ bool sip_via_needs_received(const struct sip_via *via, const struct endpoint *so
     return via->host.kind == SIP_HOST_NAME || !address_equal(&via->host.address, &source->address) ||
         via->rport != SIP_RPORT_ABSENT || !slice_is_absent(via->received_text);
 }
+
+bool sip_via_is_sent_by(const struct sip_via *via, struct slice host, uint16_t port)
+{
+    uint16_t default_port = via->transport == SIP_TRANSPORT_TLS ? 5061 : 5060;
+    struct address address;
+    if ((via->port != 0 ? via->port : default_port) != port)
+        return false;
+    if (slice_equal_nocase(via->host.text, host))
+        return true;
+    return via->host.kind != SIP_HOST_NAME && address_parse(host, &address) == 0 &&
+        address_equal(&via->host.address, &address);
+}

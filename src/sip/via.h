@@ -48,4 +48,8 @@ bool sip_via_has_unique_branch(const struct sip_via *via);
  * one, which then is replaced. */
 bool sip_via_needs_received(const struct sip_via *via, const struct endpoint *source);
 
+/* 20.42: whether its sent-by is HOST, a name in any case or an address in any spelling, without brackets, and PORT.
+ * Without a port it is that of its transport (18.1.1). */
+bool sip_via_is_sent_by(const struct sip_via *via, struct slice host, uint16_t port);
+
 #endif

@@ -16,7 +16,7 @@
 int client_transaction_new(struct transaction_layer *layer, struct branch *branch, enum sip_method method,
     const struct try_request *request, struct client_transaction **client_r)
 {
-    size_t size = sizeof(struct client_transaction) + request->origin.length;
+    size_t size = sizeof(struct client_transaction) + request->origin.length + request->sent_by.length;
     struct client_transaction *client = slab_take_zeroed(layer->memory, size);
     if (client == NULL)
         return ERROR_MEMORY;
@@ -29,9 +29,13 @@ int client_transaction_new(struct transaction_layer *layer, struct branch *branc
     client->user = request->user;
     client->method = (uint8_t)method;
     client->loop_hash = request->loop_hash;
-    client->origin_length = request->origin.length;
+    client->origin_length = (uint32_t)request->origin.length;
+    client->sent_by_length = (uint32_t)request->sent_by.length;
+    client->sent_by_port = request->sent_by_port;
     if (request->origin.length != 0)
-        memcpy(client->origin, request->origin.data, request->origin.length);
+        memcpy(client->texts, request->origin.data, request->origin.length);
+    if (request->sent_by.length != 0)
+        memcpy(client->texts + request->origin.length, request->sent_by.data, request->sent_by.length);
     transaction_start(layer, &client->base,
         method == SIP_METHOD_INVITE ? MACHINE_INVITE_CLIENT : MACHINE_OTHER_CLIENT, request->is_reliable);
     *client_r = client;
@@ -60,7 +64,7 @@ void client_transaction_free(struct transaction_layer *layer, struct client_tran
         layer->ops->client_closed(layer->arg, client->user);
     layer->counts.clients--;
     slab_give(layer->memory, client->request, client->request_length);
-    slab_give(layer->memory, client, sizeof(*client) + client->origin_length);
+    slab_give(layer->memory, client, sizeof(*client) + client->origin_length + client->sent_by_length);
 }
 
 void client_transaction_drop(struct transaction_layer *layer, struct client_transaction *client)
@@ -185,7 +189,7 @@ void client_transaction_set_origin(struct transaction_layer *layer, struct trans
 {
     struct client_transaction *client = client_transaction_find(layer, handle);
     if (client != NULL && origin.length == client->origin_length && origin.length > 0)
-        memcpy(client->origin, origin.data, origin.length);
+        memcpy(client->texts, origin.data, origin.length);
 }
 
 void *client_transaction_user(const struct client_transaction *client)

@@ -228,6 +228,13 @@ bool transaction_layer_worker_of(const struct sip_message *response, const struc
     return true;
 }
 
+/* 18.1.2: what stands in the top Via is what we put there. */
+static bool has_sent_by(const struct client_transaction *client, const struct sip_message *response)
+{
+    struct slice host = slice_of(client->texts + client->origin_length, client->sent_by_length);
+    return host.length == 0 || sip_via_is_sent_by(sip_message_top_via(response), host, client->sent_by_port);
+}
+
 /* 17.1.3: the method of CSeq tells an INVITE's response from its CANCEL's. NULL: it is about neither. */
 static struct client_transaction *with_method(struct client_transaction *client, const struct sip_message *response)
 {
@@ -265,7 +272,9 @@ enum response_outcome transaction_layer_response(struct transaction_layer *layer
     struct client_transaction *client = client_transaction_find(layer, id.client);
     if (client == NULL || client->base.state == STATE_INITIAL)
         return RESPONSE_UNMATCHED;
-    if (client->origin_length != 0 && !slice_equal(slice_of(client->origin, client->origin_length), origin))
+    if (!has_sent_by(client, response))
+        return RESPONSE_FOREIGN;
+    if (client->origin_length != 0 && !slice_equal(slice_of(client->texts, client->origin_length), origin))
         return RESPONSE_WRONG_ORIGIN;
     client = with_method(client, response);
     if (client == NULL)

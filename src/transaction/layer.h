@@ -163,8 +163,7 @@ enum response_outcome {
 };
 const char *response_outcome_name(enum response_outcome outcome);
 
-/* Whether the top Via's sent-by is ours is the caller's to see first (18.1.2). ORIGIN: who sent it, in the form that
- * branch_try() was given. */
+/* The top Via must be ours, sent-by included (18.1.2). ORIGIN: who sent it, in the form that branch_try() was given. */
 enum response_outcome transaction_layer_response(struct transaction_layer *layer, struct sip_message *response,
     struct slice origin);
 

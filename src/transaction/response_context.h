@@ -83,6 +83,8 @@ enum reason branch_reason(const struct branch *branch);
 struct try_request {
     void *user;           /* the edge's: the hop; given back by client_closed() */
     struct slice origin;  /* who alone may answer: compared with what comes with the response; empty: anybody */
+    struct slice sent_by; /* host of our Via, without brackets, which responses bring back; empty: not looked at */
+    uint16_t sent_by_port;
     uint64_t loop_hash;   /* RFC 5393 4.2.1 */
     bool is_reliable;     /* transport of this address */
 };

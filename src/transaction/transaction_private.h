@@ -60,9 +60,11 @@ struct client_transaction {
     char *request; /* as sent, from the slab; NULL: not needed again */
     uint32_t request_length;
     uint8_t method; /* enum sip_method */
+    uint16_t sent_by_port;
     uint64_t loop_hash;
-    size_t origin_length;
-    char origin[];
+    /* behind the object: origin, then the host of sent-by */
+    uint32_t origin_length, sent_by_length;
+    char texts[];
 };
 
 enum branch_state {

@@ -195,6 +195,8 @@ static void try_address(struct relay_target *step)
     hop->agent = agent;
     struct try_request try = { .user = hop, .origin = slice_of_string(agent->name),
         .loop_hash = step->exchange->intake.loop_hash, .is_reliable = agent->transport != SIP_TRANSPORT_UDP };
+    try.sent_by = slice_of_string(outgoing_sent_by(&world->settings, agent->transport, agent->endpoint.address.family,
+        terms_of(world, &step->target->next_hop)->via_host, &try.sent_by_port));
     if (branch_try(world->layer, step->branch, &try, &client) != 0) {
         free(hop);
         branch_failed(world->layer, step->branch, REASON_NO_MEMORY);

@@ -152,6 +152,35 @@ static void via_is_taken_apart(void **state)
     assert_false(sip_via_has_unique_branch(&via));
 }
 
+static void sent_by_is_compared_as_what_it_means(void **state)
+{
+    static const struct {
+        const char *via, *host;
+        uint16_t port;
+        bool is_it;
+    } cases[] = {
+        { "SIP/2.0/TLS h.example:5061", "h.example", 5061, true },
+        { "SIP/2.0/TLS H.Example:5061", "h.exAMPLE", 5061, true },
+        { "SIP/2.0/TLS h.example", "h.example", 5061, true },
+        { "SIP/2.0/TCP h.example", "h.example", 5060, true },
+        { "SIP/2.0/TLS h.example", "h.example", 5060, false },
+        { "SIP/2.0/TLS h.example:5061", "h.example", 5062, false },
+        { "SIP/2.0/TLS g.example:5061", "h.example", 5061, false },
+        { "SIP/2.0/TLS h.example.:5061", "h.example", 5061, false },
+        { "SIP/2.0/UDP [2001:DB8:0:0::9]:5060", "2001:db8::9", 5060, true },
+        { "SIP/2.0/UDP [2001:db8::8]:5060", "2001:db8::9", 5060, false },
+        { "SIP/2.0/UDP 192.0.2.1:5060", "192.0.2.1", 5060, true },
+        { "SIP/2.0/UDP 192.0.2.1:5060", "h.example", 5060, false },
+        { "SIP/2.0/UDP h.example:5060", "192.0.2.1", 5060, false },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct sip_via via = via_of(cases[i].via);
+        if (sip_via_is_sent_by(&via, slice_of_string(cases[i].host), cases[i].port) != cases[i].is_it)
+            fail_msg("%s and %s %u", cases[i].via, cases[i].host, cases[i].port);
+    }
+}
+
 static void via_tolerates_what_others_write(void **state)
 {
     (void)state;
@@ -257,6 +286,7 @@ int main(void)
         cmocka_unit_test(good_name_addrs_are_taken_apart),
         cmocka_unit_test(bad_name_addrs_are_refused),
         cmocka_unit_test(via_is_taken_apart),
+        cmocka_unit_test(sent_by_is_compared_as_what_it_means),
         cmocka_unit_test(via_tolerates_what_others_write),
         cmocka_unit_test(bad_via_is_refused),
         cmocka_unit_test(received_is_needed_by_the_rule_of_the_rfc),

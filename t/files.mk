@@ -1,7 +1,7 @@
 # How the tests run: every t/*.t under prove, the programs built from t/unit among them.
 #   make check                 all of them;  make check ONLY='4*'  those whose name begins so
 #   make check ONLY='0* 1*'    several such; make distcheck takes it as well
-#   make check-unit            the C programs;  make check-house  the house rules;  make check-tls  4xx to 6xx, 81x
+#   make check-unit            the C programs;  make check-house  the house rules;  make check-tls  4xx to 6xx, 81x, 83x
 #   make lint                  the house rules and what the tools at hand say
 #   make asan ubsan            every test that runs our code in a build folder of its own with that sanitizer
 #   make tsan                  likewise those in which there is more than one thread, the daemon's among them
@@ -36,14 +36,17 @@ RUNNING_TESTS = $(filter-out $(call numbered,160 401 431 432 640 650),$(call num
 THREADED_TESTS = $(filter-out $(call numbered,320 431 432 440 495 640 650),$(call numbered,32 406 42 43 45 46 47 48 49 5 6 8))
 # Of those what has the most of them at work on the same things: loops, sockets, connections, calls through the daemon.
 CORE_TESTS = $(filter-out $(call numbered,495),$(call numbered,45 46 48 49 500 510 513 514 532))
-# What another build of wolfSSL could change, without the long loads and the models.
-TLS_TESTS = $(filter-out $(call numbered,495 640 641 642 643 650 660),$(call numbered,4 5 6 81))
+# What another build of wolfSSL could change, without what never meets it, the long loads and the models.
+TLS_TESTS = $(filter-out $(call numbered,401 408 495 640 641 642 643 650 660),$(call numbered,4 5 6 81 83))
+# Those that take longest begin first, so that none is waited for alone in the end.
+LONGEST_TESTS = $(call numbered,160 300 408 440 650 841)
+in_order = $(sort $(filter $(LONGEST_TESTS),$(1))) $(sort $(filter-out $(LONGEST_TESTS),$(1)))
 
 .PHONY: check-programs check-unit check-house check-tls check-running check-threaded \
     check-core programs-tls programs-running programs-threaded programs-core lint \
-    asan asan-system ubsan tsan tsan-core model model-asan model-tsan programs-model check-model coverage mutants
+    asan asan-system programs-asan-system ubsan tsan tsan-core programs-tsan-core model model-asan model-tsan programs-model check-model coverage mutants
 check-local:
-	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(PROGRAM_TESTS) $(SCRIPT_TESTS))
+	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(call in_order,$(PROGRAM_TESTS) $(SCRIPT_TESTS))
 
 # The libraries and all test programs, nothing run: make -j check-programs. all-am, for all is a make of its own that
 # would build the same objects at the same time.
@@ -62,16 +65,16 @@ programs-threaded: all-am $(filter $(check_PROGRAMS),$(THREADED_TESTS))
 programs-core: all-am $(filter $(check_PROGRAMS),$(CORE_TESTS))
 
 check-tls: programs-tls
-	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(TLS_TESTS))
+	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(call in_order,$(TLS_TESTS))
 
 check-running: programs-running
-	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(RUNNING_TESTS))
+	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(call in_order,$(RUNNING_TESTS))
 
 check-core: programs-core
 	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(CORE_TESTS))
 
 check-threaded: programs-threaded
-	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(sort $(THREADED_TESTS))
+	@$(TEST_ENVIRONMENT) $(PROVE) $(PROVEFLAGS) $(call in_order,$(THREADED_TESTS))
 
 lint: all
 	@$(srcdir)/scripts/lint '$(abs_top_builddir)'
@@ -84,13 +87,17 @@ SANITIZER_ENVIRONMENT = TEST_PATIENCE=6 \
     TSAN_OPTIONS=suppressions='$(abs_top_srcdir)/t/data/races.suppressions':halt_on_error=1:second_deadlock_stack=1:exitcode=99
 
 # Sanitizers see other paths through the code and warn of what cannot be: warnings are errors in the plain build only.
-# $(call build_and_check,FOLDER,CONFIGURE OPTIONS,GROUP OF TESTS,COMMAND TO RUN MAKE WITH,WOLFSSL)
-define build_and_check
+# $(call build_in,FOLDER,CONFIGURE OPTIONS,GROUP OF TESTS,,WOLFSSL)
+define build_in
 	$(MKDIR_P) $(1)
 	cd $(1) && if test ! -f Makefile; then \
 	    '$(abs_top_srcdir)/configure' -q CC='$(CC)' --with-wolfssl='$(or $(5),$(with_wolfssl))' \
 	        --disable-hardening $(2); fi
 	$(MAKE) -C $(1) -s -j$(TEST_JOBS) programs-$(3)
+endef
+# $(call build_and_check,FOLDER,CONFIGURE OPTIONS,GROUP OF TESTS,COMMAND TO RUN MAKE WITH,WOLFSSL)
+define build_and_check
+	$(build_in)
 	$(SANITIZER_ENVIRONMENT) $(4) $(MAKE) -C $(1) -s check-$(3)
 endef
 
@@ -99,6 +106,8 @@ asan:
 # Two questions in one build: are the tests of TLS the same with Debian's library, and is memory used well in them?
 asan-system:
 	$(call build_and_check,build-system,--enable-sanitizer=address$(comma)undefined,tls,,system)
+programs-asan-system:
+	$(call build_in,build-system,--enable-sanitizer=address$(comma)undefined,tls,,system)
 ubsan:
 	$(call build_and_check,build-ubsan,--enable-sanitizer=undefined,running)
 # Where the kernel scatters mappings wider than the sanitizer expects, it needs them unscattered.
@@ -106,6 +115,8 @@ tsan:
 	$(call build_and_check,build-tsan,--enable-sanitizer=thread,threaded,$(UNSCATTERED))
 tsan-core:
 	$(call build_and_check,build-tsan,--enable-sanitizer=thread,core,$(UNSCATTERED))
+programs-tsan-core:
+	$(call build_in,build-tsan,--enable-sanitizer=thread,core)
 # The daemon alone, under both, with random operations for as long as one likes: MODEL_SECONDS=600 SEED=7
 MODEL_SECONDS = 3600
 programs-model: all-am

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Each allocation on a request's way through the relay is made to fail, one after another: in by UDP, TCP and TLS, out by
-# UDP, TCP and TLS, over connections that stand and such as are opened. The request is served, or refused with a final
+# UDP, TCP and TLS, over connections that stand and such as are opened; behind a next hop that is dead, forked, cancelled,
+# and as the ACK of a 2xx. The request is served, or refused with a final
 # response, or its own connection ends; it never reaches anybody else or a connection that has not proven what its row
 # wants, nobody hears the answer to another's, the records say so, the daemon goes on, and the next request is served. Then
 # memory is gone for a while, from each allocation on (INV-21, ADV-25).
@@ -16,7 +17,7 @@ use Time::HiRes qw(sleep time);
 use Trelay::Edge;
 use Trelay::House qw(top_builddir);
 use Trelay::Loopback qw(own_address);
-use Trelay::SIP qw(request);
+use Trelay::SIP qw(request response);
 use Trelay::SIP::Server;
 
 use constant { ALLOCATIONS_MAX => 400, RESEND_S => 0.5, RESENDS => 32, PATIENCE => 20 };
@@ -50,26 +51,46 @@ limits {
     backoff = 1
     backoff_max = 1
 }
+timers {
+    test = true
+    c = 10000
+}
 listener "inside-tcp" {
     transport = "tcp"
     address = "@RELAY@"
 }
 END
 my $ca   = $edge->pki->authority('federation');
-my %leaf = map { $_ => $ca->leaf($_, uri => ["sip:$_.example"]) } qw(biloxi chicago mallory us-b us-c carol dave);
+my %leaf = map { $_ => $ca->leaf($_, uri => ["sip:$_.example"]) } qw(biloxi chicago fargo mallory us-b us-c carol dave);
 
-# What is at a domain: the next hop, over what, and what we have to show there. At evil.example is mallory, who cannot prove it.
+# Rings until it is cancelled.
+sub ring ($message, $) {
+    state %invites;
+    my $method = $message->method // return;
+    return if $method eq 'ACK';
+    return response($message, 200) if $method ne 'INVITE' && $method ne 'CANCEL';
+    $invites{ $message->call_id } = $message if $method eq 'INVITE';
+    return response($message, 180, 'Ringing', to_tag => 'ring') if $method eq 'INVITE';
+    my $invite = $invites{ $message->call_id } // return response($message, 481);
+    return (response($message, 200), response($invite, 487, 'Gone', to_tag => 'ring'));
+}
+
+# What is at a domain: the next hop, over what, and what we have to show there. At evil.example is mallory, who cannot
+# prove it.
 my %at = (
     biloxi  => { transport => 'tls', host => own_address(2), own => 'us-b' },
     chicago => { transport => 'tls', host => own_address(3), own => 'us-c' },
     denver  => { transport => 'udp', host => own_address(2) },
     elgin   => { transport => 'tcp', host => own_address(3) },
+    fargo   => { transport => 'tls', host => own_address(3), own => 'us-b', answer => \&ring },
     mallory => { transport => 'tls', host => own_address(3) },
 );
+# Whom requests to a domain may reach: at second.example the first next hop is dead, both.example forks.
+my %leads = ((map { $_ => [$_] } keys %at), second => ['denver'], both => [qw(biloxi denver)]);
 for my $name (sort keys %at) {
     my $is_tls = $at{$name}{transport} eq 'tls';
     my $server = $at{$name}{server} = Trelay::SIP::Server->start(transport => $at{$name}{transport}, host => $at{$name}{host},
-        $is_tls ? (tls => { certificate => $leaf{$name}, ask => 1 }) : ());
+        answer => $at{$name}{answer}, $is_tls ? (tls => { certificate => $leaf{$name}, ask => 1 }) : ());
     $at{$name}{next_hop} = $server->host . ':' . $server->port;
 }
 sub policy_sql ($domain, $place) {
@@ -80,7 +101,12 @@ sub policy_sql ($domain, $place) {
 $edge->apply($edge->trust_sql('fed', $ca)
         . join('', map { $edge->certificate_sql($_, $leaf{$_}) } qw(us-b us-c))
         . 'INSERT INTO trelay.outbound_policy (name, domain, level, trust_set, certificate, next_hop) VALUES '
-        . join(', ', (map { policy_sql($_, $at{$_}) } qw(biloxi chicago denver elgin)), policy_sql('evil', $at{mallory}))
+        . join(', ', (map { policy_sql($_, $at{$_}) } qw(biloxi chicago denver elgin fargo)), policy_sql('evil', $at{mallory}))
+        . ", ('dead', 'dead.example', 'none', NULL, NULL, '{" . own_address(2) . ":1}')"
+        . ';INSERT INTO trelay.route (name, priority, domain, next_hop, fork) VALUES'
+        . " ('second-1', 1, 'second.example', 'sip:dead.example;transport=tcp', false),"
+        . " ('second-2', 2, 'second.example', 'sip:denver.example', false),"
+        . " ('both-1', 1, 'both.example', 'sip:biloxi.example', true), ('both-2', 1, 'both.example', 'sip:denver.example', true)"
         . ";INSERT INTO trelay.server_profile (name, client_auth, trust_set) VALUES ('edge', 'require', 'fed');"
         . "INSERT INTO trelay.server_profile_certificate (server_profile, certificate) VALUES ('edge', 'us-b');"
         . "INSERT INTO trelay.peer (name, trust_set, san, action) VALUES ('carol', 'fed', 'carol.example', 'accept'),"
@@ -109,6 +135,7 @@ sub final_of ($endpoint, $sent, $seconds) {
         my $asker = $asked{ $message->call_id // '' };
         push @astray, $message->first_line if !$asker || $asker->[0] ne $asked{ $sent->call_id }[0];
         next if $message->call_id ne $sent->call_id || ($message->status // 0) < 200;
+        next if $message->cseq ne $sent->cseq;
         return $message;
     }
     return;
@@ -156,6 +183,32 @@ sub by_wire ($caller, $method, $domain) {
     }
     return $final->status;
 }
+# The same, cancelled as often as it takes: what is refused is asked for once more.
+sub cancelled_by_wire ($caller, $method, $domain) {
+    return by_wire($caller, $method, $domain) if $method ne 'INVITE';
+    my $stream = stream_of($caller) // return 'closed';
+    my ($text, $sent) = text_of($caller, $method, $domain, $stream->via);
+    my $final = eval { $stream->send($text); final_of($stream, $sent, 0.02) // 'none' } // 'closed';
+    for (1 .. RESENDS) {
+        last if $final ne 'none';
+        $final = eval { $stream->send(follow_up($sent, 'CANCEL')); final_of($stream, $sent, 1) // 'none' } // 'closed';
+    }
+    $final = 'closed' if !$final;
+    eval { $stream->send(ack($sent, $final)); 1 } if ref $final && $final->status >= 300;
+    hang_up($caller) if !ref $final;
+    return ref $final ? $final->status : $final;
+}
+# The ACK of a 2xx, and behind it a request on the same connection that is answered when that has been forwarded, or not.
+sub ack_by_wire ($caller, $method, $domain) {
+    my $stream = stream_of($caller) // return 'closed';
+    my ($text, $sent) = text_of($caller, 'ACK', $domain, $stream->via);
+    eval { $stream->send($text =~ s/^(To: .*?)(\r\n)/$1;tag=called$2/mr); 1 } or hang_up($caller);
+    return by_wire($caller, $method, $domain);
+}
+sub follow_up ($sent, $method) {
+    return request($method, $sent->uri, via => $sent->header('Via'), from => $sent->header('From'),
+        to => $sent->header('To'), call_id => $sent->call_id);
+}
 sub ack ($sent, $final) {
     return request('ACK', $sent->uri, via => $sent->header('Via'), from => $sent->header('From'),
         to => $final->header('To'), call_id => $sent->call_id);
@@ -196,6 +249,8 @@ sub starve ($method, $asker, $prepare, $usual = '200') {
 my $stands = sub { };
 sub by_phone ($domain, $flags = undef) { return sub ($method) { return phone($method, $domain, $flags) } }
 sub by_stream ($caller, $domain) { return sub ($method) { return by_wire($caller, $method, $domain) } }
+sub by_cancel ($caller, $domain) { return sub ($method) { return cancelled_by_wire($caller, $method, $domain) } }
+sub by_ack ($caller, $domain) { return sub ($method) { return ack_by_wire($caller, $method, $domain) } }
 my $opens  = 'no-conn-reuse';       # a connection for each request
 my $rested = sub { sleep 0.003 }; # what has just failed is held off for a millisecond
 my @ways = (
@@ -208,15 +263,19 @@ my @ways = (
     [ 'OPTIONS, TLS that is opened to UDP',   'OPTIONS', by_stream('dave', 'denver'),   sub { hang_up('dave') } ],
     [ 'INVITE, TCP to TCP, both stand',       'INVITE',  by_stream('phone', 'elgin'),   $stands ],
     [ 'OPTIONS, TCP that is opened to TLS',   'OPTIONS', by_stream('phone', 'chicago'), sub { hang_up('phone') } ],
+    [ 'OPTIONS, UDP to the second next hop',  'OPTIONS', by_phone('second'),            $rested ],
+    [ 'INVITE, UDP to two next hops',         'INVITE',  by_phone('both'),              $stands ],
+    [ 'INVITE, TCP to TLS, cancelled',        'INVITE',  by_cancel('phone', 'fargo'),   $stands, '487' ],
+    [ 'ACK, TCP to TLS',                      'OPTIONS', by_ack('phone', 'chicago'),    $stands ],
 );
 for my $way (@ways) {
-    my ($title, $method, $asker, $prepare) = @$way;
+    my ($title, $method, $asker, $prepare, $usual) = @$way;
     recovers($asker);
     my $began = time;
-    my ($count, $said) = starve($method, $asker, $prepare);
+    my ($count, $said) = starve($method, $asker, $prepare, $usual // '200');
     note(sprintf '%s: %d allocations in %.1f s, %s', $title, $count, time - $began,
         join ', ', map { "$_: $said->{$_}" } sort keys %$said);
-    my $good = $title =~ /, UDP/ ? qr/^(?:200|[56]\d\d)$/ : qr/^(?:200|[56]\d\d|closed)$/;
+    my $good = $title =~ /, UDP/ ? qr/^(?:200|[56]\d\d)$/ : qr/^(?:200|487|[56]\d\d|closed)$/;
     ok($count > 0 && $count < ALLOCATIONS_MAX, "$title: each allocation was refused once, to the last");
     is(join(' ', grep { !/$good/ } keys %$said), '', "$title: served, or refused by a final response, or hung up on");
     ok(recovers($asker), "$title: and all is well afterwards");
@@ -284,9 +343,13 @@ ok(recovers(@everybody), 'and everybody is served when it is back');
 is("@astray", '', 'nobody heard the answer to another');
 is(scalar(my @heard = $at{mallory}{server}->messages), 0, 'the impostor has heard nothing');
 my %heard;
-for my $name (qw(biloxi chicago denver elgin)) {
+sub is_for ($request, $name) {
+    my $domain = ($asked{ $request->call_id } // return 0)->[1];
+    return $request->uri =~ /\@\Q$domain\E\.example\b/ && grep { $_ eq $name } @{ $leads{$domain} };
+}
+for my $name (qw(biloxi chicago denver elgin fargo)) {
     my @requests = grep { defined $_->method } $at{$name}{server}->messages;
-    my @wrong    = grep { $_->uri !~ /\@\Q$name\E\.example\b/ || ($asked{ $_->call_id } // [ '', '' ])->[1] ne $name } @requests;
+    my @wrong    = grep { !is_for($_, $name) } @requests;
     is(scalar @wrong, 0, "$name has heard nothing that was another's");
     $heard{ $_->call_id }++ for @requests;
     next if !$at{$name}{own};
@@ -297,10 +360,14 @@ for my $name (qw(biloxi chicago denver elgin)) {
 
 sub is_right ($row) {
     my ($caller, $domain) = @{ $asked{ $row->{call_id} } // return 0 };
-    my $is_unless = sub ($column, $value) { return !defined $row->{$column} || $row->{$column} eq $value };
-    return $is_unless->('inbound_peer', $caller) && $is_unless->('outbound_policy', $domain)
-        && $is_unless->('outbound_verified_domain', "$domain.example")
-        && $is_unless->('outbound_own_certificate', ($at{$domain} // {})->{own} // '')
+    my @domains = @{ $leads{$domain} // [$domain] };
+    push @domains, 'dead' if $domain eq 'second';
+    my $is_unless = sub ($column, @values) {
+        return !defined $row->{$column} || grep { $row->{$column} eq $_ } @values;
+    };
+    return $is_unless->('inbound_peer', $caller) && $is_unless->('outbound_policy', @domains)
+        && $is_unless->('outbound_verified_domain', map { "$_.example" } @domains)
+        && $is_unless->('outbound_own_certificate', map { ($at{$_} // {})->{own} // '' } @domains)
         && (($row->{status} // 0) != 200 || $heard{ $row->{call_id} });
 }
 $edge->stop; # all records are written

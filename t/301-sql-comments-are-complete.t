@@ -50,6 +50,13 @@ SELECT description FROM pg_description AS d
    AND description !~ '^[A-Za-z"\d].*[.;]$'
 SQL
 
+is $pg->value("SELECT description FROM pg_description WHERE description ~ 'however busy'"), '',
+    'no comment promises an end that what is under way may put off (doc/decision/0017)';
+is $pg->value(<<'SQL'), 2, 'a column that has no effect yet says so';
+SELECT count(*) FROM pg_attribute WHERE attrelid IN ('trelay.peer'::regclass, 'trelay.outbound_policy'::regclass)
+   AND attname = 'alias' AND col_description(attrelid, attnum) ~ '^Has no effect in this version'
+SQL
+
 is $pg->value(<<'SQL'), '', 'constraints carry the name of their table, and say what kind they are';
 SELECT c.relname || ': ' || k.conname FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid
  WHERE k.connamespace = 'trelay'::regnamespace AND NOT c.relispartition AND k.contype IN ('p', 'f', 'u', 'c')

@@ -36,24 +36,14 @@ static void do_status(struct control_client *client, json_t *question)
             (json_int_t)relay.transactions, "pins_refused", (json_int_t)relay.pins_refused));
 }
 
-static json_t *connection_json(const struct relay_connection *connection)
+/* Seconds since the epoch; 0 and INT64_MAX: none. */
+static json_t *moment_or_null(int64_t moment)
 {
-    char id[CONNECTION_ID_SIZE], peer[ADDRESS_TEXT_SIZE], digest[DIGEST_HEX_SIZE] = "";
-    const struct connection_facts *facts = connection->facts;
-    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I}", "id",
-        connection_id_print(connection->handle, id), "direction", connection->is_accepted ? "inbound" : "outbound",
-        "state", connection_state_name(connection->state), "peer", endpoint_print(&connection->peer, peer),
-        "requests", (json_int_t)connection->requests, "waiters", (json_int_t)connection->waiters, "opened_at",
-        (json_int_t)connection->opened_at, "used_at", (json_int_t)connection->used_at);
-    (void)json_object_set_new(json, "key", text_or_null(connection->key));
-    if (facts == NULL)
-        return json;
-    if (facts->has_key_digest)
-        (void)digest_hex(facts->key_digest, digest);
-    (void)json_object_set_new(json, "transport", json_string(transport_name(facts->transport)));
-    (void)json_object_set_new(json, "key_digest", text_or_null(digest));
-    if (facts->transport != TRANSPORT_TLS)
-        return json;
+    return moment != 0 && moment != INT64_MAX ? json_integer((json_int_t)moment) : json_null();
+}
+
+static void add_tls(json_t *json, const struct connection_facts *facts)
+{
     (void)json_object_set_new(json, "tls", json_string(tls_version_name(facts->tls_version)));
     (void)json_object_set_new(json, "suite", text_or_null(facts->suite));
     (void)json_object_set_new(json, "sni", text_or_null(facts->server_name));
@@ -63,19 +53,55 @@ static json_t *connection_json(const struct relay_connection *connection)
         json_string(facts->verdict.result == VERDICT_PROVEN ? "verified" : "unverified"));
     (void)json_object_set_new(json, "expected_domain", text_or_null(facts->verdict.expected_domain));
     (void)json_object_set_new(json, "identity", text_or_null(facts->verdict.matched_name));
+    (void)json_object_set_new(json, "trust_set", text_or_null(facts->trust_set));
     (void)json_object_set_new(json, "peer_subject",
         text_or_null(facts->certificate != NULL ? facts->certificate->subject : NULL));
-    if (facts->deadline != INT64_MAX)
-        (void)json_object_set_new(json, "deadline", json_integer((json_int_t)facts->deadline));
+}
+
+static json_t *connection_json(const struct relay_connection *connection, const struct policy_snapshot *snapshot,
+    int64_t now_s)
+{
+    char id[CONNECTION_ID_SIZE], address[ADDRESS_TEXT_SIZE], digest[DIGEST_HEX_SIZE] = "";
+    const struct connection_facts *facts = connection->facts;
+    json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I}", "id",
+        connection_id_print(connection->handle, id), "direction", connection->is_accepted ? "inbound" : "outbound",
+        "state", connection_state_name(connection->state), "peer", endpoint_print(&connection->peer, address),
+        "requests", (json_int_t)connection->requests, "in_flight", (json_int_t)connection->in_flight, "waiters",
+        (json_int_t)connection->waiters, "opened_at", (json_int_t)connection->opened_at, "used_at",
+        (json_int_t)connection->used_at);
+    (void)json_object_set_new(json, "key", text_or_null(connection->key));
+    if (facts == NULL)
+        return json;
+    const struct peer_rule *peer = connection->is_accepted ? relay_peer_of(snapshot, facts, now_s) : NULL;
+    if (facts->has_key_digest)
+        (void)digest_hex(facts->key_digest, digest);
+    (void)json_object_set_new(json, "transport", json_string(transport_name(facts->transport)));
+    (void)json_object_set_new(json, "local", text_or_null(endpoint_print(&facts->local, address)));
+    (void)json_object_set_new(json, "policy", text_or_null(facts->policy));
+    (void)json_object_set_new(json, "peer_row", text_or_null(peer != NULL ? peer->name : NULL));
+    (void)json_object_set_new(json, "key_digest", text_or_null(digest));
+    (void)json_object_set_new(json, "verified_at", moment_or_null(connection->proven_at));
+    (void)json_object_set_new(json, "deadline", moment_or_null(connection->deadline));
+    if (facts->transport == TRANSPORT_TLS)
+        add_tls(json, facts);
     return json;
 }
 
 static void answer_connections(void *arg, const struct relay_connection *connections, size_t count)
 {
+    struct control_client *client = arg;
+    const struct control_environment *environment = control_client_environment(client);
+    if (environment == NULL) {
+        control_answer(client, NULL);
+        return;
+    }
+    struct policy_snapshot *snapshot = environment->snapshot(environment->arg);
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++)
-        (void)json_array_append_new(array, connection_json(&connections[i]));
-    control_answer(arg, json_pack("{s:o}", "connections", array));
+        (void)json_array_append_new(array,
+            connection_json(&connections[i], snapshot, loop_wall_s(environment->loop)));
+    policy_snapshot_unref(snapshot);
+    control_answer(client, json_pack("{s:o}", "connections", array));
 }
 
 static void do_connections(struct control_client *client, json_t *question)

@@ -41,7 +41,7 @@ const struct control_environment *control_environment_of(const struct control *c
 
 const struct control_environment *control_client_environment(const struct control_client *client)
 {
-    return control_environment_of(client->control);
+    return client->control != NULL ? control_environment_of(client->control) : NULL;
 }
 
 static void client_close(struct control_client *client)
@@ -222,10 +222,12 @@ void control_free(struct control *control)
     while (!list_is_empty(&control->clients)) {
         struct control_client *client = CONTAINER_OF(control->clients.head.next, struct control_client, node);
         /* One that waits for a worker's answer is freed when that comes. */
-        if (client->is_asked && !client->is_answered)
+        if (client->is_asked && !client->is_answered) {
             client_close(client);
-        else
+            client->control = NULL;
+        } else {
             client_free(client);
+        }
     }
     loop_watch_free(control->watch);
     if (control->fd >= 0) {

@@ -10,6 +10,7 @@
 struct control_client;
 
 const struct control_environment *control_environment_of(const struct control *control);
+/* NULL: the control is gone, and with it who asked. */
 const struct control_environment *control_client_environment(const struct control_client *client);
 /* Takes ANSWER (NULL: out of memory); the client is gone then. */
 void control_answer(struct control_client *client, json_t *answer);

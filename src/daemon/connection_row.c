@@ -8,6 +8,7 @@
 #include "pkix/digest.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { SANS_MAX = 32 };
 
@@ -17,6 +18,10 @@ struct shown {
     struct connection_handle handle;
     enum connection_state state;
     uint64_t requests;
+    uint32_t in_flight;
+    int64_t used_at, proven_at, deadline;
+    uint64_t policy_generation; /* by which the peer row was found */
+    char peer[ROW_NAME_SIZE];   /* "" for none */
     uint64_t round;
 };
 
@@ -24,6 +29,8 @@ struct connection_mirror {
     struct connection_store *store;
     struct table shown;
     uint64_t seed, round;
+    const struct policy_snapshot *snapshot; /* of this round */
+    int64_t now_s;
 };
 
 int connection_mirror_new(struct connection_store *store, uint64_t hash_seed, struct connection_mirror **mirror_r)
@@ -110,7 +117,8 @@ static void fill_facts(const struct connection_facts *facts, struct row_text *te
     const struct verdict *verdict = &facts->verdict;
     bool is_tls = facts->transport == TRANSPORT_TLS;
     row->transport = slice_of_string(transport_name(facts->transport));
-    row->expires_at_us = to_us(facts->deadline);
+    row->local = facts->local;
+    row->policy = text_or_absent(facts->policy);
     if (facts->has_key_digest)
         row->key_digest = slice_of_string(digest_hex(facts->key_digest, text->key));
     if (!is_tls)
@@ -127,45 +135,83 @@ static void fill_facts(const struct connection_facts *facts, struct row_text *te
     if (facts->credential[0] != '\0')
         row->certificate_sha256 = slice_of_string(digest_hex(facts->credential_digest, text->own));
     row->sni = text_or_absent(facts->server_name);
+    row->trust_set = text_or_absent(facts->trust_set);
     if (facts->tls_version != TLS_VERSION_UNSET)
         row->tls_version = slice_of_string(tls_version_name(facts->tls_version));
     row->cipher = text_or_absent(facts->suite);
-    row->verified_at_us = verdict->result == VERDICT_PROVEN ? to_us(verdict->taken_at) : INT64_MIN;
     if (facts->certificate != NULL)
         fill_certificate(facts->certificate, text, row);
 }
 
-static void put(struct connection_mirror *mirror, const struct relay_connection *connection)
+static void put(struct connection_mirror *mirror, const struct relay_connection *connection, const struct shown *shown)
 {
     struct row_text text;
     struct connection_row row = { .id = slice_of_string(connection_id_print(connection->handle, text.id)),
         .direction = slice_of_string(connection->is_accepted ? "inbound" : "outbound"),
         .transport = SLICE_LITERAL("tls"), .state = slice_of_string(connection_state_name(connection->state)),
         .remote = connection->peer, .opened_at_us = to_us(connection->opened_at),
-        .last_used_at_us = to_us(connection->used_at), .verified_at_us = INT64_MIN, .expires_at_us = INT64_MIN,
-        .peer_not_before_us = INT64_MIN, .peer_not_after_us = INT64_MIN, .requests = connection->requests };
+        .last_used_at_us = to_us(connection->used_at), .verified_at_us = to_us(connection->proven_at),
+        .expires_at_us = to_us(connection->deadline), .peer = text_or_absent(shown->peer),
+        .peer_not_before_us = INT64_MIN, .peer_not_after_us = INT64_MIN, .requests = connection->requests,
+        .in_flight = connection->in_flight };
     if (connection->facts != NULL)
         fill_facts(connection->facts, &text, &row);
     ignore_result(connection_store_put(mirror->store, &row)); /* it comes again with its next change */
 }
 
+/* The worker counts moments back from now, and may be one second off: that alone is no change. */
+static bool has_moved(int64_t shown, int64_t now)
+{
+    return shown != now && (now < shown - 1 || now > shown + 1);
+}
+
+static bool has_changed(const struct shown *shown, const struct relay_connection *connection)
+{
+    return shown->state != connection->state || shown->requests != connection->requests ||
+        shown->in_flight != connection->in_flight || has_moved(shown->used_at, connection->used_at) ||
+        has_moved(shown->proven_at, connection->proven_at) || has_moved(shown->deadline, connection->deadline);
+}
+
+/* Whose requests would be taken by which row: it changes with the policy, and when what was proven does not hold any
+ * more, which changes the state. True: it is another one than before. */
+static bool find_peer(const struct connection_mirror *mirror, const struct relay_connection *connection,
+    struct shown *shown)
+{
+    char before[ROW_NAME_SIZE];
+    uint64_t generation = policy_snapshot_generation(mirror->snapshot);
+    bool is_known = shown->policy_generation == generation && shown->state == connection->state;
+    if (!connection->is_accepted || connection->facts == NULL || is_known)
+        return false;
+    const struct peer_rule *peer = relay_peer_of(mirror->snapshot, connection->facts, mirror->now_s);
+    memcpy(before, shown->peer, sizeof(before));
+    (void)slice_to_string(slice_of_string(peer != NULL ? peer->name : ""), shown->peer, sizeof(shown->peer));
+    shown->policy_generation = generation;
+    return strcmp(before, shown->peer) != 0;
+}
+
 static void show_one(struct connection_mirror *mirror, const struct relay_connection *connection)
 {
     struct shown *shown = find(mirror, connection->handle);
-    if (shown == NULL) {
+    bool is_new = shown == NULL;
+    if (is_new) {
         shown = calloc(1, sizeof(*shown));
         if (shown == NULL)
             return;
         shown->handle = connection->handle;
+        shown->policy_generation = UINT64_MAX;
         table_insert(&mirror->shown, &shown->node, hash_of(mirror, connection->handle));
-    } else if (shown->state == connection->state && shown->requests == connection->requests) {
-        shown->round = mirror->round;
-        return;
     }
     shown->round = mirror->round;
+    bool has_other_peer = find_peer(mirror, connection, shown);
+    if (!is_new && !has_other_peer && !has_changed(shown, connection))
+        return;
     shown->state = connection->state;
     shown->requests = connection->requests;
-    put(mirror, connection);
+    shown->in_flight = connection->in_flight;
+    shown->used_at = connection->used_at;
+    shown->proven_at = connection->proven_at;
+    shown->deadline = connection->deadline;
+    put(mirror, connection, shown);
 }
 
 /* Connections that were not among those of this round are gone. */
@@ -185,11 +231,14 @@ static void remove_others(struct connection_mirror *mirror)
     }
 }
 
-void connection_mirror_show(struct connection_mirror *mirror, const struct relay_connection *connections,
-    size_t count)
+void connection_mirror_show(struct connection_mirror *mirror, const struct policy_snapshot *snapshot, int64_t now_s,
+    const struct relay_connection *connections, size_t count)
 {
     mirror->round++;
+    mirror->snapshot = snapshot;
+    mirror->now_s = now_s;
     for (size_t i = 0; i < count; i++)
         show_one(mirror, &connections[i]);
     remove_others(mirror);
+    mirror->snapshot = NULL;
 }

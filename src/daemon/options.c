@@ -60,7 +60,7 @@ static const struct number_row numbers[] = {
     { "limits", "idle_timeout", RELAY(idle_timeout_s), 1, SECONDS_OF_A_YEAR, 3600,
         "seconds after which a silent connection is closed" },
     { "limits", "max_age", RELAY(max_age_s), 0, SECONDS_OF_A_YEAR, 86400,
-        "seconds that a connection lives however busy; 0: no limit" },
+        "seconds after which a connection gets no new request; 0: no limit" },
     { "limits", "pin_age", RELAY(pin_age_s), 0, SECONDS_OF_A_YEAR, 86400,
         "seconds that the pin of a dialog is taken after it was made; 0: no limit" },
     { "limits", "backoff", RELAY(backoff_ms), 0, 600000, 1000,

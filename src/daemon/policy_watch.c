@@ -198,7 +198,8 @@ static void on_connections(void *arg, const struct relay_connection *connections
     watch->is_asking = false;
     watch->connection_count = (uint32_t)count;
     if (!watch->is_ending)
-        connection_mirror_show(watch->mirror, connections, count);
+        connection_mirror_show(watch->mirror, watch->snapshot, loop_wall_s(watch->environment.loop), connections,
+            count);
 }
 
 static void on_timer(void *arg)

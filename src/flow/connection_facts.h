@@ -34,6 +34,8 @@ struct connection_facts {
     char server_name[DOMAIN_NAME_SIZE]; /* sent by us, or by the peer; "" for none */
     char credential[ROW_NAME_SIZE];     /* our certificate's row; "" for none */
     uint8_t credential_digest[DIGEST_SIZE];
+    char policy[ROW_NAME_SIZE];         /* the outbound row that it was opened or upgraded for; "" for none */
+    char trust_set[ROW_NAME_SIZE];      /* that its peer was proven against; "" for none */
     bool has_key_digest;
     uint8_t key_digest[DIGEST_SIZE]; /* SHA-256 of the connection key */
     struct verdict verdict;

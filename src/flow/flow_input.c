@@ -20,6 +20,7 @@ static bool deliver_message(struct flow *flow, struct slice bytes)
     struct sip_defect defect = { 0 };
     int rc = sip_message_parse(bytes, &pool->settings.limits, &message, &defect);
     if (rc == 0) {
+        flow->requests += sip_message_is_request(message) ? 1 : 0;
         pool->ops->message(pool->arg, flow->facts, flow->listener, message);
         sip_message_unref(message);
         return !flow->is_closing;

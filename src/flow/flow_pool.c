@@ -329,7 +329,8 @@ void flow_place_on(struct flow *flow, struct placement *placement, enum decision
         flow_finish(placement, decision, reason, NULL);
         return;
     }
-    flow->requests++;
+    if (placement->seen == NULL)
+        flow->requests++;
     flow_note_terms(flow, &placement->requirement.terms);
     flow_keep_alive(flow, &placement->requirement.terms);
     if (placement->client.generation != 0)
@@ -411,7 +412,10 @@ int flow_pool_send(struct flow_pool *pool, struct connection_handle handle, cons
         return ERROR_NOT_FOUND;
     if (facts != NULL && facts != flow->facts)
         return ERROR_NOT_FOUND; /* it was upgraded: what belonged on it belongs nowhere now */
-    return flow_write(flow, message);
+    int rc = flow_write(flow, message);
+    if (rc == 0 && facts != NULL)
+        flow->requests++; /* ACK and CANCEL; responses come without facts */
+    return rc;
 }
 
 int flow_pool_close(struct flow_pool *pool, struct connection_handle handle, enum reason reason)
@@ -580,6 +584,12 @@ static void on_turn_end(void *arg)
     }
 }
 
+static int64_t proven_at(const struct flow *flow, int64_t now_ms, int64_t now_s)
+{
+    bool is_proven = flow->is_tls && flow->facts != NULL && flow->facts->verdict.result == VERDICT_PROVEN;
+    return is_proven ? now_s - (now_ms - flow->proven_ms) / 1000 : 0;
+}
+
 void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const struct flow_status *status), void *arg)
 {
     int64_t now_ms = pool_now_ms(pool), now_s = loop_wall_s(pool->loop);
@@ -589,7 +599,12 @@ void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const stru
         struct flow_status status = { .state = flow->state, .facts = is_usable(flow) ? flow->facts : NULL,
             .key = flow->key, .peer = flow->peer, .is_accepted = flow->is_accepted, .requests = flow->requests,
             .waiters = flow->waiter_count, .opened_at = flow->opened_at,
-            .used_at = now_s - (now_ms - flow->used_ms) / 1000, .handle = flow->handle };
+            .used_at = now_s - (now_ms - flow->used_ms) / 1000, .deadline = INT64_MAX, .handle = flow->handle };
+        if (status.facts != NULL) {
+            status.in_flight = connection_facts_under_way(flow->facts);
+            status.proven_at = proven_at(flow, now_ms, now_s);
+            status.deadline = flow_deadline(flow);
+        }
         visit(arg, &status);
     }
 }

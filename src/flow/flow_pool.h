@@ -121,9 +121,11 @@ struct flow_status {
     const struct connection_key *key; /* NULL of accepted ones */
     struct endpoint peer;
     bool is_accepted;
-    uint64_t requests;                /* sent on it */
+    uint64_t requests;                /* sent and received on it, ACK and CANCEL among them */
+    uint32_t in_flight;               /* transactions under way on it, in either direction */
     uint32_t waiters;
-    int64_t opened_at, used_at;       /* seconds since the epoch */
+    int64_t opened_at, used_at;       /* seconds since the epoch; counted back, so that they may waver by one */
+    int64_t proven_at, deadline;      /* likewise; 0: nothing is proven; INT64_MAX: none */
     struct connection_handle handle;
 };
 void flow_pool_visit(struct flow_pool *pool, void (*visit)(void *arg, const struct flow_status *status), void *arg);

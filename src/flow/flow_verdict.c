@@ -182,6 +182,15 @@ static void fill_session(const struct flow *flow, struct connection_facts *facts
     (void)slice_to_string(slice_of_string(session.suite), facts->suite, sizeof(facts->suite));
 }
 
+/* For people: it is the digest of the verdict that counts. */
+static void note_trust_set(struct connection_facts *facts, const struct policy_trust_set *set)
+{
+    bool is_proven = facts->verdict.result == VERDICT_PROVEN && level_needs_chain(facts->verdict.level);
+    facts->trust_set[0] = '\0';
+    if (is_proven && set != NULL)
+        (void)slice_to_string(slice_of_string(set->name), facts->trust_set, sizeof(facts->trust_set));
+}
+
 static void fill_outbound(const struct requirement *requirement, const struct connection_key *key,
     struct connection_facts *facts)
 {
@@ -193,6 +202,9 @@ static void fill_outbound(const struct requirement *requirement, const struct co
     }
     struct slice bytes = slice_of((const char *)key->bytes, key->length);
     facts->has_key_digest = digest_sha256(&bytes, 1, facts->key_digest) == 0;
+    if (requirement->terms.row != NULL)
+        (void)slice_to_string(slice_of_string(requirement->terms.row->name), facts->policy, sizeof(facts->policy));
+    note_trust_set(facts, requirement->terms.trust_set);
 }
 
 static void fill_connection(const struct flow *flow, int64_t deadline, struct connection_facts *facts)
@@ -201,6 +213,8 @@ static void fill_connection(const struct flow *flow, int64_t deadline, struct co
     facts->is_accepted = flow->is_accepted;
     facts->transport = flow->is_tls ? TRANSPORT_TLS : TRANSPORT_TCP;
     facts->peer = flow->peer;
+    if (flow->stream == NULL || stream_local(flow->stream, &facts->local) != 0)
+        facts->local = (struct endpoint){ 0 };
     facts->opened_at = flow->opened_at;
     facts->deadline = deadline;
     fill_session(flow, facts);
@@ -235,6 +249,9 @@ int flow_make_facts(struct flow *flow, struct why *why)
         free(flow->verdict);
         flow->verdict = NULL;
     }
+    const struct server_profile *profile = flow->is_accepted && flow->is_tls ? flow_profile_of(flow) : NULL;
+    if (profile != NULL)
+        note_trust_set(facts, profile->trust_set);
     if (!flow->is_accepted)
         fill_outbound(&flow->opener->requirement, flow->key, facts);
     int rc = fill_certificates(flow, facts);

@@ -9,6 +9,7 @@ libedge_a_SOURCES += \
     src/relay/outgoing.h src/relay/intake.h src/relay/intake.c \
     src/relay/relay.h src/relay/relay.c \
     src/relay/worker.h src/relay/worker.c src/relay/worker_life.h \
+    src/relay/sender.h src/relay/sender.c \
     src/relay/hop.c \
     src/relay/hop_table.h src/relay/hop_table.c \
     src/relay/exchange.c src/relay/receive.c src/relay/request.c \

@@ -38,8 +38,9 @@ static void visit(void *arg, const struct flow_status *status)
         return;
     *found = (struct relay_connection){ .handle = status->handle, .state = status->state,
         .facts = connection_facts_ref(status->facts), .peer = status->peer, .is_accepted = status->is_accepted,
-        .requests = status->requests, .waiters = status->waiters, .opened_at = status->opened_at,
-        .used_at = status->used_at };
+        .requests = status->requests, .in_flight = status->in_flight, .waiters = status->waiters,
+        .opened_at = status->opened_at, .used_at = status->used_at, .proven_at = status->proven_at,
+        .deadline = status->deadline };
     struct requirement_key fields;
     struct buffer text = BUFFER_EMPTY;
     if (status->key != NULL && connection_key_decode(status->key, &fields) == 0) {

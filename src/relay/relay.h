@@ -59,10 +59,14 @@ struct relay_connection {
     struct endpoint peer;
     bool is_accepted;
     uint64_t requests;
-    uint32_t waiters;
-    int64_t opened_at, used_at;
+    uint32_t in_flight, waiters;
+    int64_t opened_at, used_at, proven_at, deadline; /* as of struct flow_status */
     char key[512]; /* printed, cut when longer; "" of accepted ones */
 };
+
+/* The peer row by which a request that comes on that connection is taken; NULL: none. */
+const struct peer_rule *relay_peer_of(const struct policy_snapshot *snapshot, const struct connection_facts *facts,
+    int64_t now_s);
 
 /* Asks every worker and calls DONE once on the thread of REPLY_TO's loop; the array is freed behind the call. */
 typedef void relay_connections_fn(void *arg, const struct relay_connection *connections, size_t count);

@@ -8,6 +8,7 @@
 #include "relay/dialog.h"
 #include "relay/intake.h"
 #include "relay/proxy_rules.h"
+#include "relay/sender.h"
 #include "relay/worker.h"
 #include "sip/compose.h"
 #include "sip/validate.h"
@@ -112,27 +113,12 @@ static void refuse(struct exchange *exchange, unsigned status, enum reason reaso
 
 bool upstream_is_proven(const struct worker *worker, const struct upstream *upstream)
 {
-    const struct connection_facts *connection = upstream->facts;
-    return connection != NULL && connection->certificate != NULL &&
-        connection->verdict.result == VERDICT_PROVEN && level_needs_chain(connection->verdict.level) &&
-        loop_wall_s(worker->loop) < connection->verdict.chain_not_after && !connection_facts_is_withdrawn(connection);
+    return sender_is_proven(upstream->facts, loop_wall_s(worker->loop));
 }
 
 static void fill_peer_facts(const struct worker *worker, const struct upstream *upstream, struct peer_facts *facts)
 {
-    const struct connection_facts *connection = upstream->facts;
-    *facts = (struct peer_facts){ .address = upstream->source.address };
-    if (connection == NULL || connection->certificate == NULL)
-        return;
-    facts->fingerprint = connection->certificate->digest;
-    facts->is_chain_proven = upstream_is_proven(worker, upstream);
-    if (!facts->is_chain_proven)
-        return;
-    facts->trust_digest = connection->verdict.trust_digest;
-    facts->issuer = connection->certificate->issuer;
-    facts->subject = connection->certificate->subject;
-    facts->identities = connection->identities;
-    facts->identity_count = connection->identity_count;
+    sender_facts(upstream->facts, &upstream->source.address, loop_wall_s(worker->loop), facts);
 }
 
 bool worker_admits(const struct worker *worker, const struct upstream *upstream)

@@ -131,6 +131,12 @@ int stream_write(struct stream *stream, struct slice bytes)
     return 0;
 }
 
+int stream_local(const struct stream *stream UNUSED, struct endpoint *endpoint_r)
+{
+    *endpoint_r = (struct endpoint){ 0 };
+    return 0;
+}
+
 size_t stream_queued(const struct stream *stream)
 {
     return stream->is_congested ? stream->to_peer_length : 0;

@@ -32,4 +32,28 @@ my $tree = made_up_tree('src/policy/flag.h' => "enum flag;\n", 'doc/trelay-flags
 like(complaints('check-docs', "$tree"), qr/no flag name in src\/policy\/flag\.h: mend/,
     'a source that moved is noticed');
 
+my $EVENTS = <<'END';
+#define LOG_EVENT_LIST(X)                     \
+    X(LOG_EVENT_BEGAN, "began", "it begins")  \
+    X(LOG_EVENT_ENDED, "ended", "it has ended")
+END
+my %events = ('src/log/event_name.h' => $EVENTS, 'src/relay/life.c' => "log_event(LOG_EVENT_BEGAN);\n",
+    'doc/trelayd.8' => ".Sh LOG\n.It Cm began\n.It Cm ended\n.Sh FILES\n");
+$tree = made_up_tree(%events, 'src/relay/death.c' => "log_event(LOG_EVENT_ENDED);\n");
+is(complaints('check-docs', "$tree"), '', 'each event is logged');
+$tree = made_up_tree(%events, 'src/relay/death.c' => "log_event(LOG_EVENT_ENDED_AT_LAST);\n");
+is(complaints('check-docs', "$tree"), "src/log/event_name.h: no source logs the event ended\n", 'one that never comes');
+$tree = made_up_tree(%events, 'src/relay/death.c' => "LOG_EVENT_ENDED\n",
+    'doc/trelayd.8' => ".Sh LOG\n.It Cm began\n.It Cm ended\n.It Cm be\\-gone\n.Sh FILES\n");
+is(complaints('check-docs', "$tree"), "doc/trelayd.8: there is no event be-gone\n", 'one that there is no more');
+
+my %program = ('src/daemon/main.c' => qq{option = getopt(argc, argv, "c:tV");\n});
+$tree = made_up_tree(%program, 'doc/trelayd.8' => ".Sh SYNOPSIS\n.Nm\n.Op Fl c Ar file\n.Nm\n.Fl t | V\n.Sh NEXT\n");
+is(complaints('check-docs', "$tree"), '', 'each option is in the synopsis');
+$tree = made_up_tree(%program, 'doc/trelayd.8' => ".Sh SYNOPSIS\n.Nm\n.Op Fl c Ar file\n.Fl t\n.Sh NEXT\n.Fl V\n");
+is(complaints('check-docs', "$tree"), "doc/trelayd.8: -V is not in the synopsis\n", 'one that is not');
+
+$tree = made_up_tree('README.md' => "Manuals: trelayd(8).\n", map { ("doc/$_" => "\n") } qw(trelayd.8 trelayctl.8));
+is(complaints('check-docs', "$tree"), "README.md: trelayctl(8) is not mentioned\n", 'a page that the beginning does not name');
+
 done_testing();

@@ -37,8 +37,7 @@
         "what proved a connection holds no longer: no new request uses it, it ends after the last one")            \
     X(LOG_EVENT_CONNECTION_FAILED, "connection-failed", "a connection was not made, or its verdict was a refusal") \
     X(LOG_EVENT_CONNECTION_CLOSED, "connection-closed", "a connection ended")                                      \
-    X(LOG_EVENT_PEER_REFUSED, "peer-refused", "an inbound peer was refused")                                       \
-    X(LOG_EVENT_LOCATE_FAILED, "locate-failed", "a next hop could not be located")                                 \
+    X(LOG_EVENT_LOCATE_FAILED, "locate-failed", "the address of a next hop could not be found")                    \
     /* transactions */                                                                                             \
     X(LOG_EVENT_PIN_REFUSED, "pin-refused",                                                                        \
         "a request brought the pin of a dialog that cannot be taken: ordinary policy rules it")                    \

@@ -141,13 +141,27 @@ static void fail_unlocated(struct relay_step *step, enum reason reason)
 
 static void start_transaction(struct relay_step *step);
 
+/* When another target serves the request, no other line tells of it. */
+static void log_unlocated(const struct relay_step *step, enum reason reason)
+{
+    const struct exchange *exchange = step->exchange;
+    log_event(&exchange->worker->scope, LOG_LEVEL_INFO, LOG_EVENT_LOCATE_FAILED,
+        LOG_SLICE("call-id", sip_message_call_id(exchange->request)),
+        LOG_SLICE("method", sip_message_method_text(exchange->request)),
+        LOG_STRING("policy", step->rule.row != NULL ? step->rule.row->name : NULL),
+        LOG_SLICE("next-hop", step->next_hop.host.text), LOG_STRING("reason", reason_word(reason)),
+        LOG_WHY(&step->why));
+}
+
 static void on_located(void *arg, const struct locate_result *result)
 {
     struct relay_step *step = arg;
     step->locating = NULL;
     if (result->reason != REASON_NONE || result->count == 0) {
+        enum reason reason = result->reason != REASON_NONE ? result->reason : REASON_NO_ADDRESS;
         step->why = result->why;
-        fail_unlocated(step, result->reason != REASON_NONE ? result->reason : REASON_NO_ADDRESS);
+        log_unlocated(step, reason);
+        fail_unlocated(step, reason);
         return;
     }
     step->targets = malloc(result->count * sizeof(*step->targets));

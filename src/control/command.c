@@ -134,16 +134,49 @@ static void do_reload(struct control_client *client, json_t *question)
         control_answer_error(client, "out of memory");
 }
 
+struct close_order {
+    struct control_client *client;
+    struct connection_handle handle;
+};
+
+static void answer_no_connection(struct control_client *client)
+{
+    control_answer_error(client, "no such connection: \"id\" is as in trelayctl connections, e.g. 0.3.17");
+}
+
+static void answer_close(void *arg, bool was_there)
+{
+    char id[CONNECTION_ID_SIZE];
+    struct close_order *order = arg;
+    if (was_there)
+        control_answer(order->client, json_pack("{s:s}", "closed", connection_id_print(order->handle, id)));
+    else
+        answer_no_connection(order->client);
+    free(order);
+}
+
 static void do_close(struct control_client *client, json_t *question)
 {
     const struct control_environment *environment = control_client_environment(client);
     const char *id = json_string_value(json_object_get(question, "id"));
     struct connection_handle handle;
-    if (id == NULL || !connection_id_parse(slice_of_string(id), &handle) ||
-        relay_close_connection(environment->relay, handle) != 0)
-        control_answer_error(client, "no such connection: \"id\" is as in trelayctl connections, e.g. 0.3.17");
+    if (id == NULL || !connection_id_parse(slice_of_string(id), &handle)) {
+        answer_no_connection(client);
+        return;
+    }
+    struct close_order *order = malloc(sizeof(*order));
+    int rc = ERROR_MEMORY;
+    if (order != NULL) {
+        *order = (struct close_order){ .client = client, .handle = handle };
+        rc = relay_close_connection(environment->relay, handle, environment->mailbox, answer_close, order);
+    }
+    if (rc == 0)
+        return;
+    free(order);
+    if (rc == ERROR_NOT_FOUND)
+        answer_no_connection(client);
     else
-        control_answer(client, json_pack("{s:s}", "closing", id));
+        control_answer_error(client, "out of memory");
 }
 
 static void answer_explained(void *arg, json_t *answer)

@@ -159,19 +159,40 @@ static void order_explanation(struct policy_watch *watch, const struct node_comm
         watch->environment.explain(watch->environment.arg, command->arguments, on_explained, order);
 }
 
+static void on_closed(void *arg, bool was_there)
+{
+    struct order *order = arg;
+    answer(order->watch, order->command, was_there, was_there ? "closed" : "no such connection");
+    free(order);
+}
+
+static void order_close(struct policy_watch *watch, const struct node_command *command)
+{
+    const struct policy_watch_environment *environment = &watch->environment;
+    struct connection_handle handle;
+    if (!connection_id_parse(command->connection, &handle)) {
+        answer(watch, command->id, false, "no such connection");
+        return;
+    }
+    struct order *order = order_new(watch, command);
+    if (order == NULL)
+        return;
+    int rc = relay_close_connection(environment->relay, handle, environment->mailbox, on_closed, order);
+    if (rc == 0)
+        return;
+    free(order);
+    answer(watch, command->id, false, rc == ERROR_NOT_FOUND ? "no such connection" : "out of memory");
+}
+
 static void on_command(void *arg, const struct node_command *command)
 {
     struct policy_watch *watch = arg;
-    const struct policy_watch_environment *environment = &watch->environment;
-    struct connection_handle handle;
     if (slice_equal(command->word, SLICE_LITERAL("tls-reload"))) {
         order_reload(watch, command);
     } else if (slice_equal(command->word, SLICE_LITERAL("explain"))) {
         order_explanation(watch, command);
-    } else if (slice_equal(command->word, SLICE_LITERAL("close-connection")) &&
-        connection_id_parse(command->connection, &handle)) {
-        bool is_done = relay_close_connection(environment->relay, handle) == 0;
-        answer(watch, command->id, is_done, is_done ? "closing" : "no such connection");
+    } else if (slice_equal(command->word, SLICE_LITERAL("close-connection"))) {
+        order_close(watch, command);
     } else {
         answer(watch, command->id, false, "this node does not know that command");
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* question.c - what the control thread asks the workers: their connections, and what they would decide.
+/* question.c - what the control thread asks the workers: their connections, to end one, and what they would decide.
  * A question travels from worker to worker and then back, so that nothing is shared and nobody waits.
  */
 #include "base/error.h"
@@ -84,6 +84,48 @@ int relay_list_connections(struct relay *relay, struct mailbox *reply_to, relay_
     question->done = done;
     question->arg = arg;
     mail_post(relay->workers[0].mailbox, &question->mail, deliver_question);
+    return 0;
+}
+
+struct close_question {
+    struct mail mail;
+    struct mailbox *reply_to;
+    relay_closed_fn *done;
+    void *arg;
+    struct connection_handle handle;
+    bool was_there;
+};
+
+static void deliver_closed(void *receiver, struct mail *mail)
+{
+    (void)receiver;
+    struct close_question *question = CONTAINER_OF(mail, struct close_question, mail);
+    question->done(question->arg, question->was_there);
+    free(question);
+}
+
+static void deliver_close(void *receiver, struct mail *mail)
+{
+    struct worker *worker = receiver;
+    struct close_question *question = CONTAINER_OF(mail, struct close_question, mail);
+    question->was_there =
+        worker->pool != NULL && flow_pool_close(worker->pool, question->handle, REASON_NONE) == 0;
+    mail_post(question->reply_to, &question->mail, deliver_closed);
+}
+
+int relay_close_connection(struct relay *relay, struct connection_handle handle, struct mailbox *reply_to,
+    relay_closed_fn *done, void *arg)
+{
+    if (handle.worker >= relay->worker_count)
+        return ERROR_NOT_FOUND;
+    struct close_question *question = calloc(1, sizeof(*question));
+    if (question == NULL)
+        return ERROR_MEMORY;
+    question->reply_to = reply_to;
+    question->done = done;
+    question->arg = arg;
+    question->handle = handle;
+    mail_post(relay->workers[handle.worker].mailbox, &question->mail, deliver_close);
     return 0;
 }
 

@@ -216,30 +216,6 @@ void relay_forget(struct relay *relay)
     order_all(relay, ORDER_FORGET);
 }
 
-struct close_order {
-    struct mail mail;
-    struct connection_handle handle;
-};
-
-static void take_close(void *receiver, struct mail *mail)
-{
-    struct worker *worker = receiver;
-    struct close_order *order = CONTAINER_OF(mail, struct close_order, mail);
-    if (worker->pool != NULL)
-        ignore_result(flow_pool_close(worker->pool, order->handle, REASON_NONE)); /* it may have gone by itself */
-    free(order);
-}
-
-int relay_close_connection(struct relay *relay, struct connection_handle handle)
-{
-    struct close_order *order = handle.worker < relay->worker_count ? calloc(1, sizeof(*order)) : NULL;
-    if (order == NULL)
-        return handle.worker < relay->worker_count ? ERROR_MEMORY : ERROR_NOT_FOUND;
-    order->handle = handle;
-    mail_post(relay->workers[handle.worker].mailbox, &order->mail, take_close);
-    return 0;
-}
-
 void relay_stop(struct relay *relay)
 {
     order_all(relay, ORDER_STOP);

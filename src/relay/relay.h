@@ -37,8 +37,11 @@ void relay_drain(struct relay *relay);
 void relay_renew_connections(struct relay *relay, enum reload_mode mode);
 /* Forgets what names led to and what failed a moment ago: the operator has mended something. */
 void relay_forget(struct relay *relay);
-/* ERROR_NOT_FOUND only when the worker does not exist: whether the connection does is its worker's to know. */
-int relay_close_connection(struct relay *relay, struct connection_handle handle) MUST_CHECK;
+/* Whether there is such a connection is its worker's to know: 0, and DONE is called once on the thread of REPLY_TO's
+ * loop, when it has ended, or there was none. ERROR_NOT_FOUND: there is no such worker; ERROR_MEMORY. */
+typedef void relay_closed_fn(void *arg, bool was_there);
+int relay_close_connection(struct relay *relay, struct connection_handle handle, struct mailbox *reply_to,
+    relay_closed_fn *done, void *arg) MUST_CHECK;
 
 struct relay_counts {
     struct flow_pool_counts flows;

@@ -12,6 +12,13 @@ static json_t *text_or_null(const char *text)
     return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
 }
 
+static json_t *records_json(const struct control_environment *environment)
+{
+    struct control_records records = environment->records(environment->arg);
+    return json_pack("{s:I, s:I, s:I}", "written", (json_int_t)records.written, "waiting",
+        (json_int_t)records.waiting, "lost", (json_int_t)records.lost);
+}
+
 static void do_status(struct control_client *client, json_t *question)
 {
     (void)question;
@@ -27,10 +34,11 @@ static void do_status(struct control_client *client, json_t *question)
         (json_int_t)policy_snapshot_problem_count(snapshot));
     policy_snapshot_unref(snapshot);
     control_answer(client,
-        json_pack("{s:s, s:s, s:I, s:i, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "node", environment->settings->node,
-            "version", PACKAGE_VERSION, "started_at", (json_int_t)environment->started_at, "workers",
-            (int)relay_worker_count(environment->relay), "database",
-            (int)environment->is_database_connected(environment->arg), "policy", policy, "requests",
+        json_pack("{s:s, s:s, s:I, s:i, s:b, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I}", "node",
+            environment->settings->node, "version", PACKAGE_VERSION, "started_at",
+            (json_int_t)environment->started_at, "workers", (int)relay_worker_count(environment->relay), "database",
+            (int)environment->is_database_connected(environment->arg), "policy", policy, "records",
+            records_json(environment), "requests",
             (json_int_t)relay.requests, "responses", (json_int_t)relay.responses, "refused",
             (json_int_t)relay.refused, "dropped", (json_int_t)relay.dropped, "transactions",
             (json_int_t)relay.transactions, "pins_refused", (json_int_t)relay.pins_refused));

@@ -19,6 +19,11 @@ struct control;
 
 typedef void control_reloaded_fn(void *arg, bool is_success, const char *text);
 
+/* Accounting records since the start: LOST are in no table and will be in none. */
+struct control_records {
+    uint64_t written, waiting, lost;
+};
+
 /* What the commands work on; everything outlives the control. */
 struct control_environment {
     struct loop *loop;
@@ -32,6 +37,7 @@ struct control_environment {
     /* 0: DONE is called once, later; TEXT says why it failed. ERROR_MEMORY: it is not called. */
     int (*reload)(void *arg, enum reload_mode mode, control_reloaded_fn *done, void *done_arg);
     bool (*is_database_connected)(void *arg);
+    struct control_records (*records)(void *arg);
     void *arg;
     int64_t started_at; /* seconds since the epoch */
 };

@@ -127,6 +127,14 @@ static bool is_connected(void *arg)
     return database_is_connected(policy_watch_database(daemon->policy));
 }
 
+static struct control_records records_of(void *arg)
+{
+    const struct trelay_daemon *daemon = arg;
+    struct record_counts counts = record_store_counts(policy_watch_records(daemon->policy));
+    return (struct control_records){ .written = counts.written, .waiting = counts.waiting,
+        .lost = policy_watch_records_lost(daemon->policy) };
+}
+
 static void end(struct trelay_daemon *daemon)
 {
     loop_timer_stop(daemon->loop, &daemon->drain_timer);
@@ -221,8 +229,8 @@ static int make_control(struct trelay_daemon *daemon, struct why *why)
     const struct options *options = daemon->options;
     struct control_environment environment = { .loop = daemon->loop, .mailbox = daemon->mailbox,
         .relay = daemon->relay, .resolver = daemon->resolver, .settings = &options->relay, .scope = &daemon->scope,
-        .snapshot = current_snapshot, .reload = do_reload, .is_database_connected = is_connected, .arg = daemon,
-        .started_at = daemon->started_at };
+        .snapshot = current_snapshot, .reload = do_reload, .is_database_connected = is_connected,
+        .records = records_of, .arg = daemon, .started_at = daemon->started_at };
     return control_new(&environment, options->control_socket, options->control_mode, &daemon->control, why);
 }
 
@@ -259,6 +267,19 @@ static int make(struct trelay_daemon *daemon, struct why *why)
     return rc;
 }
 
+/* Nobody writes what waits any more. LOST: by workers, who are gone. */
+static void tell_lost(const struct trelay_daemon *daemon, uint64_t lost)
+{
+    struct record_counts counts = { 0 };
+    if (daemon->records != NULL)
+        counts = record_store_counts(daemon->records);
+    lost += counts.turned_away + counts.refused + counts.waiting;
+    if (lost > 0)
+        log_event(&daemon->scope, LOG_LEVEL_ERROR, LOG_EVENT_RECORDS_LOST, LOG_UNSIGNED("records", lost),
+            LOG_UNSIGNED("unwritten", counts.waiting),
+            LOG_STRING("detail", "lost since the start, and what was not written by the end"));
+}
+
 static void unmake(struct trelay_daemon *daemon)
 {
     if (daemon->relay != NULL)
@@ -266,9 +287,11 @@ static void unmake(struct trelay_daemon *daemon)
     control_free(daemon->control);
     if (daemon->mailbox != NULL)
         mailbox_drain(daemon->mailbox);
+    uint64_t lost = daemon->relay != NULL ? relay_counts(daemon->relay).records_lost : 0;
     relay_free(daemon->relay);
     if (daemon->mailbox != NULL)
         mailbox_drain(daemon->mailbox);
+    tell_lost(daemon, lost);
     daemon->records = NULL;
     if (daemon->resolver != NULL)
         resolver_free(daemon->resolver); /* whoever waits for a name is answered, perhaps by the database */

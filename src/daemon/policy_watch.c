@@ -98,6 +98,7 @@ static void on_count(void *arg, struct node_numbers *numbers_r)
     const struct policy_watch *watch = arg;
     numbers_r->connections = watch->connection_count;
     numbers_r->transactions = relay_counts(watch->environment.relay).transactions;
+    numbers_r->records_lost = policy_watch_records_lost(watch);
 }
 
 static void answer(struct policy_watch *watch, int64_t command, bool is_success, const char *text)
@@ -327,6 +328,12 @@ int policy_watch_reload(struct policy_watch *watch, policy_reload_fn *done, void
 struct policy_snapshot *policy_watch_snapshot(const struct policy_watch *watch)
 {
     return watch->snapshot;
+}
+
+uint64_t policy_watch_records_lost(const struct policy_watch *watch)
+{
+    struct record_counts counts = record_store_counts(watch->records);
+    return relay_counts(watch->environment.relay).records_lost + counts.turned_away + counts.refused;
 }
 
 struct record_store *policy_watch_records(const struct policy_watch *watch)

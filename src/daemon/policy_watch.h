@@ -44,6 +44,9 @@ int policy_watch_reload(struct policy_watch *watch, policy_reload_fn *done, void
 struct policy_snapshot *policy_watch_snapshot(const struct policy_watch *watch);
 /* Where accounting rows go; its column list is account/record_row.h's. */
 struct record_store *policy_watch_records(const struct policy_watch *watch);
+/* Accounting records that no table has, or will have: no room, no memory, or refused for their content. While there is
+ * a relay. */
+uint64_t policy_watch_records_lost(const struct policy_watch *watch);
 struct database *policy_watch_database(const struct policy_watch *watch);
 
 #endif

@@ -118,10 +118,11 @@ static void tell_heartbeat(struct node_report *report)
     static const char sql[] =
         "UPDATE trelay.node SET seen_at = pg_catalog.clock_timestamp(), connections = $2::integer, "
         "transactions = $3::bigint, policy_version = $4::bigint, policy_generation = $5::bigint, "
-        "policy_loaded_at = pg_catalog.to_timestamp($6::bigint) WHERE name = $1 RETURNING true";
-    struct node_numbers numbers = { 0, 0 };
+        "policy_loaded_at = pg_catalog.to_timestamp($6::bigint), records_lost = $7::bigint "
+        "WHERE name = $1 RETURNING true";
+    struct node_numbers numbers = { 0 };
     char connections[NUMBER_TEXT_SIZE], transactions[NUMBER_TEXT_SIZE], version[NUMBER_TEXT_SIZE],
-        generation[NUMBER_TEXT_SIZE], loaded_at[NUMBER_TEXT_SIZE];
+        generation[NUMBER_TEXT_SIZE], loaded_at[NUMBER_TEXT_SIZE], lost[NUMBER_TEXT_SIZE];
     report->events.count(report->arg, &numbers);
     bool has_policy = report->snapshot != NULL;
     const char *const parameters[] = { report->node,
@@ -129,7 +130,8 @@ static void tell_heartbeat(struct node_report *report)
         number_text(numbers.transactions < INT64_MAX ? (int64_t)numbers.transactions : INT64_MAX, transactions),
         has_policy ? number_text(report->policy_version, version) : NULL,
         has_policy ? number_text(report->policy_generation, generation) : NULL,
-        has_policy ? number_text(report->policy_loaded_at_s, loaded_at) : NULL };
+        has_policy ? number_text(report->policy_loaded_at_s, loaded_at) : NULL,
+        number_text(numbers.records_lost < INT64_MAX ? (int64_t)numbers.records_lost : INT64_MAX, lost) };
     const struct database_command command = { .sql = sql, .parameters = parameters,
         .parameter_count = ARRAY_SIZE(parameters), .rows = on_heartbeat_rows, .done = on_told, .arg = report };
     if (database_query(report->database, &command) != 0)

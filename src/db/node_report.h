@@ -21,6 +21,7 @@ struct node_report;
 struct node_numbers {
     uint32_t connections;
     uint64_t transactions;
+    uint64_t records_lost;
 };
 
 struct node_command {

@@ -90,6 +90,7 @@ static void split(struct record_store *store, struct batch *batch, const struct 
     struct slice text = buffer_slice(&batch->text);
     if (batch->rows <= 1) {
         store->counts.refused += batch->rows;
+        store->counts.waiting -= batch->rows;
         store->counts.waiting_bytes -= text.length;
         log_event(&store->scope, LOG_LEVEL_ERROR, LOG_EVENT_RECORD_REFUSED, LOG_STRING("sqlstate", error->sqlstate),
             LOG_WHY(&error->why));
@@ -119,6 +120,7 @@ static void on_written(void *arg, const struct database_error *error)
     store->under_way = NULL;
     if (error == NULL) {
         store->counts.written += batch->rows;
+        store->counts.waiting -= batch->rows;
         store->counts.waiting_bytes -= batch->text.length;
         batch_done(store, batch);
     } else if (database_error_is_in_data(error)) {
@@ -199,6 +201,7 @@ int record_store_add(struct record_store *store, struct slice lines, size_t coun
     }
     buffer_append_slice(&batch->text, lines);
     batch->rows += count;
+    store->counts.waiting += count;
     store->counts.waiting_bytes += lines.length;
     if (batch->text.length >= store->batch_bytes || batch->node.previous != &store->queue.head)
         record_store_flush(store);

@@ -45,7 +45,8 @@ void record_store_flush(struct record_store *store);
 struct record_counts {
     uint64_t written, refused; /* rows; refused: by the server, for their content */
     uint64_t turned_away;      /* lines that were not taken */
-    size_t waiting_bytes;      /* not yet written, those under way included */
+    uint64_t waiting;          /* rows not yet written, those under way included */
+    size_t waiting_bytes;      /* of those */
 };
 struct record_counts record_store_counts(const struct record_store *store);
 

@@ -36,11 +36,6 @@ static void on_loaded(void *arg, const struct policy_loaded *loaded)
     const struct policy_watch_environment *environment = &watch->environment;
     policy_snapshot_unref(watch->snapshot);
     watch->snapshot = loaded->snapshot;
-    for (size_t i = 0; i < policy_snapshot_problem_count(watch->snapshot); i++) {
-        struct policy_problem problem = policy_snapshot_problem(watch->snapshot, i);
-        log_event(environment->scope, LOG_LEVEL_WARN, LOG_EVENT_POLICY_PROBLEM, LOG_STRING("table", problem.kind),
-            LOG_STRING("row", problem.name), LOG_STRING("detail", problem.text));
-    }
     relay_confirm_policy(environment->relay, loop_wall_s(environment->loop));
     environment->on_snapshot(environment->arg, watch->snapshot);
     if (node_report_policy(watch->report, watch->snapshot, loaded->version, loaded->certificates) != 0)
@@ -57,8 +52,8 @@ static void on_confirmed(void *arg, int64_t version, int64_t at_s)
 
 static void on_load_failed(void *arg, const struct why *why)
 {
-    struct policy_watch *watch = arg;
-    log_event(watch->environment.scope, LOG_LEVEL_WARN, LOG_EVENT_POLICY_STALE, LOG_WHY(why));
+    (void)arg;
+    (void)why; /* the loader logs it */
 }
 
 static void on_command_hint(void *arg)

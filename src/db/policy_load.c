@@ -85,7 +85,7 @@ static void log_problems(struct policy_loader *loader, const struct policy_snaps
     for (size_t i = 0; i < policy_snapshot_problem_count(snapshot); i++) {
         struct policy_problem problem = policy_snapshot_problem(snapshot, i);
         log_event(&loader->scope, LOG_LEVEL_WARN, LOG_EVENT_POLICY_PROBLEM, LOG_STRING("table", problem.kind),
-            LOG_STRING("row", problem.name), LOG_STRING("problem", problem.text));
+            LOG_STRING("row", problem.name), LOG_STRING("detail", problem.text));
     }
 }
 

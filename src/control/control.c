@@ -15,6 +15,8 @@
 #include <unistd.h>
 
 enum { QUESTION_MAX = 65536, CLIENTS_MAX = 64 };
+/* For the question to arrive, and likewise for the answer to be taken: who does neither must not keep others out. */
+enum { CLIENT_MS = 5000 };
 
 struct control {
     struct control_environment environment;
@@ -30,6 +32,7 @@ struct control_client {
     struct control *control; /* NULL: the control is gone, the answer has nowhere to go */
     int fd;
     struct loop_watch *watch;
+    struct loop_timer patience;
     struct buffer in, out;
     bool is_asked, is_answered;
 };
@@ -52,6 +55,7 @@ static void client_close(struct control_client *client)
         (void)close(client->fd);
     client->fd = -1;
     if (list_holds(&client->node)) {
+        loop_timer_stop(client->control->environment.loop, &client->patience);
         list_remove(&client->node);
         client->control->client_count--;
     }
@@ -63,6 +67,16 @@ static void client_free(struct control_client *client)
     buffer_free(&client->in);
     buffer_free(&client->out);
     free(client);
+}
+
+static void on_late(void *arg)
+{
+    client_free(arg);
+}
+
+static void client_hurry(struct control_client *client)
+{
+    loop_timer_start(client->control->environment.loop, &client->patience, CLIENT_MS);
 }
 
 static void client_write(struct control_client *client)
@@ -86,10 +100,12 @@ void control_answer(struct control_client *client, json_t *answer)
     buffer_append_string(&client->out, text != NULL ? text : "{\"error\":\"out of memory\"}");
     buffer_append_byte(&client->out, '\n');
     free(text);
-    if (client->fd < 0)
+    if (client->fd < 0) {
         client_free(client);
-    else
-        client_write(client);
+        return;
+    }
+    client_hurry(client);
+    client_write(client);
 }
 
 void control_answer_error(struct control_client *client, const char *text)
@@ -102,6 +118,7 @@ static void client_ask(struct control_client *client, size_t length)
     json_error_t error;
     json_t *question = json_loadb(client->in.data, length, JSON_REJECT_DUPLICATES, &error);
     client->is_asked = true;
+    loop_timer_stop(client->control->environment.loop, &client->patience);
     ignore_result(loop_watch_want(client->watch, 0)); /* what more it sends is not read */
     if (!json_is_object(question))
         control_answer_error(client, "the question must be one JSON object on one line");
@@ -153,6 +170,8 @@ static void on_connection(void *arg, unsigned events)
     client->fd = fd;
     list_append(&control->clients, &client->node);
     control->client_count++;
+    loop_timer_init(&client->patience, on_late, client);
+    client_hurry(client);
     if (loop_watch_new(control->environment.loop, fd, on_client, client, &client->watch) != 0 ||
         loop_watch_want(client->watch, LOOP_READABLE) != 0)
         client_free(client);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* control.h - trelayctl's side of the daemon: a Unix socket on which one JSON object is asked and one answered.
  * In:    {"command": "status", ...} and a new line. Out: an object and a new line, then the connection closes.
- * Never: waits; a question that takes time is answered later. Who may ask is the socket's permission bits.
+ * Never: waits: a question that takes time is answered later, one that does not come ends its connection. Who may ask
+ *        is the socket's permission bits.
  */
 #ifndef TRELAY_CONTROL_CONTROL_H
 #define TRELAY_CONTROL_CONTROL_H

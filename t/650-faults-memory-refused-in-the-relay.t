@@ -11,41 +11,20 @@ use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use File::Temp ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Trelay::Edge;
-use Trelay::House qw(top_builddir);
 use Trelay::Loopback qw(own_address);
 use Trelay::SIP qw(request response);
+use Trelay::Shortage;
 use Trelay::SIP::Server;
 
 use constant { ALLOCATIONS_MAX => 400, RESEND_S => 0.5, RESENDS => 32, PATIENCE => 20 };
 
-my $numbers = File::Temp->new(TEMPLATE => 'trelay-shortage-XXXXXX', TMPDIR => 1);
-chmod 0666, $numbers->filename;
+my $memory = Trelay::Shortage->new;
+sub shortage ($nth, $lasts = 0) { return $memory->refuse($nth, $lasts) }
+sub plenty ()                   { return $memory->plenty }
 
-# The numbers that the daemon shares: left, refused, asked, lasts.
-sub write_numbers (@values) {
-    open my $out, '+<:raw', $numbers->filename or die "$!\n";
-    syswrite $out, pack('q4', @values) or die "$!\n";
-    return;
-}
-sub refused_count () {
-    open my $in, '<:raw', $numbers->filename or die "$!\n";
-    sysread $in, my $bytes, 32 or die "$!\n";
-    return (unpack 'q4', $bytes)[1];
-}
-sub shortage ($nth, $lasts = 0) { return write_numbers($nth, 0, 0, $lasts) }
-sub plenty () {
-    my $refused = refused_count();
-    write_numbers(-1, 0, 0, 0);
-    return $refused;
-}
-write_numbers(-1, 0, 0, 0);
-
-local $ENV{TRELAYD}         = top_builddir() . '/t/trelayd-short';
-local $ENV{TRELAY_SHORTAGE} = $numbers->filename;
 my $edge = Trelay::Edge->start(configuration => <<'END');
 limits {
     backoff = 1

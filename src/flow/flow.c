@@ -57,6 +57,7 @@ void flow_free(struct flow *flow)
     tls_session_free(flow->session);
     certificate_chain_fini(&flow->chain);
     connection_facts_unref(flow->facts);
+    free(flow->farewell);
     buffer_free(&flow->input);
     free(flow->verdict);
     free(flow->key);
@@ -234,8 +235,10 @@ void flow_end(struct flow *flow, enum reason reason, const struct why *why)
         stream_free(flow->stream);
     flow->stream = NULL;
     give_back_waiters(flow, reason, why);
-    if (was_ready)
-        pool->ops->closed(pool->arg, flow->handle, reason);
+    if (was_ready) {
+        pool->ops->closed(pool->arg, flow->handle, reason, flow->farewell);
+        flow->farewell = NULL;
+    }
     /* Callers up the stack still look at it: it goes when the turn ends. */
     list_append(&pool->dead, &flow->all);
     loop_retire(pool->loop, &pool->retire);
@@ -290,7 +293,9 @@ void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error)
         (void)why_fail(&why, ERROR_CLOSED, "%s", stream_end_text(end));
     bool was_ready = flow->state == CONNECTION_READY || flow->state == CONNECTION_DRAINING;
     enum reason reason = REASON_CONNECTION_LOST;
-    if (!was_ready && !flow->is_accepted) {
+    if (end == STREAM_END_MEMORY) {
+        reason = REASON_NO_MEMORY; /* ours, which says nothing of the peer (INV-20) */
+    } else if (!was_ready && !flow->is_accepted) {
         flow_failed(flow);
         reason = flow->state != CONNECTION_DIALING       ? REASON_TLS_FAILED
             : end == STREAM_END_CONNECT_TIMEOUT          ? REASON_CONNECT_TIMEOUT

@@ -179,7 +179,7 @@ static void handshake(struct flow *flow, struct slice bytes)
             progress = tls_session_handshake(flow->session, SLICE_ABSENT, &why);
     }
     if (progress == TLS_FAILED) {
-        fail(flow, REASON_TLS_FAILED, &why);
+        fail(flow, tls_session_lacks_memory(flow->session) ? REASON_NO_MEMORY : REASON_TLS_FAILED, &why);
         return;
     }
     flow_mark_dirty(flow);
@@ -221,8 +221,9 @@ static void on_connected(void *arg)
         return;
     }
     flow->state = CONNECTION_HANDSHAKING;
-    if (start_tls(flow, &why) != 0) {
-        fail(flow, REASON_TLS_FAILED, &why);
+    int rc = start_tls(flow, &why);
+    if (rc != 0) {
+        fail(flow, reason_of_failure(flow, rc), &why);
         return;
     }
     handshake(flow, SLICE_ABSENT);

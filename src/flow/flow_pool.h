@@ -30,8 +30,11 @@ struct flow_pool_ops {
     /* Bytes that are no message: BYTES may be salvaged for an answer (flow_pool_send), then the pool closes. */
     void (*defect)(void *arg, struct connection_facts *facts, const char *listener, struct slice bytes,
         const struct sip_defect *defect);
-    /* The connection is gone: responses of its transactions will not come. */
-    void (*closed)(void *arg, struct connection_handle handle, enum reason reason);
+    /* The connection is gone: responses of its transactions will not come. FAREWELL is prepare()'s, and taken. */
+    void (*closed)(void *arg, struct connection_handle handle, enum reason reason, void *farewell);
+    /* What closed() needs, made with the connection, for at its end there may be no memory; malloc's, and freed by the
+     * pool where closed() is not called. False: no memory, and so no connection. The function NULL: nothing. */
+    bool (*prepare)(void *arg, void **farewell_r);
 };
 
 /* Each has a budget of its own (INV-34): code, word, whether the peer has proven itself. */

@@ -48,6 +48,7 @@ struct flow {
     struct verdict *verdict;        /* while facts are not made */
     struct certificate_chain chain; /* as captured: for upgrades and re-validation */
     struct connection_facts *facts;
+    void *farewell;                 /* for ops->closed() */
 
     struct sip_framing framing;
     struct buffer input;            /* plain text that is no whole message yet */

@@ -255,5 +255,10 @@ int flow_make_facts(struct flow *flow, struct why *why)
     if (!flow->is_accepted)
         fill_outbound(&flow->opener->requirement, flow->key, facts);
     int rc = fill_certificates(flow, facts);
-    return rc != 0 ? why_fail(why, rc, "no memory for the facts of a certificate") : 0;
+    if (rc != 0)
+        return why_fail(why, rc, "no memory for the facts of a certificate");
+    const struct flow_pool *pool = flow->pool;
+    if (flow->farewell == NULL && pool->ops->prepare != NULL && !pool->ops->prepare(pool->arg, &flow->farewell))
+        return why_fail(why, ERROR_MEMORY, "no memory for what the end of a connection needs");
+    return 0;
 }

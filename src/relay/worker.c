@@ -26,10 +26,16 @@ static void on_defect(void *arg, struct connection_facts *facts, const char *lis
     worker_receive_defect(worker, &upstream, bytes, defect);
 }
 
-struct remote_closed {
-    struct mail mail;
+/* The end of a connection, for the other workers: whose tries are under way there. Written when the connection is made,
+ * so that it can be told whatever memory there is then. */
+struct farewell {
+    atomic_uint unread;
     struct connection_handle handle;
     enum reason reason;
+    struct farewell_letter {
+        struct mail mail;
+        struct farewell *whole;
+    } letters[];
 };
 
 static void hops_lost(struct worker *worker, struct connection_handle handle, enum reason reason)
@@ -48,28 +54,52 @@ static void hops_lost(struct worker *worker, struct connection_handle handle, en
 
 static void deliver_closed(void *receiver, struct mail *mail)
 {
-    struct remote_closed *closed = CONTAINER_OF(mail, struct remote_closed, mail);
-    hops_lost(receiver, closed->handle, closed->reason);
-    free(closed);
+    struct farewell *farewell = CONTAINER_OF(mail, struct farewell_letter, mail)->whole;
+    hops_lost(receiver, farewell->handle, farewell->reason);
+    if (atomic_fetch_sub_explicit(&farewell->unread, 1, memory_order_acq_rel) == 1)
+        free(farewell);
 }
 
-static void on_closed(void *arg, struct connection_handle handle, enum reason reason)
+static bool on_prepare(void *arg, void **farewell_r)
+{
+    const struct worker *worker = arg;
+    uint32_t others = worker->relay->settings->worker_count - 1;
+    struct farewell *farewell = NULL;
+    if (others > 0 && (farewell = malloc(sizeof(*farewell) + others * sizeof(farewell->letters[0]))) == NULL)
+        return false;
+    *farewell_r = farewell;
+    return true;
+}
+
+static void tell_others(struct worker *worker, struct farewell *farewell, struct connection_handle handle,
+    enum reason reason)
+{
+    struct relay *relay = worker->relay;
+    struct farewell_letter *letter = farewell->letters;
+    atomic_init(&farewell->unread, relay->worker_count - 1);
+    farewell->handle = handle;
+    farewell->reason = reason;
+    for (uint32_t i = 0; i < relay->worker_count; i++) {
+        if (i == worker->index)
+            continue;
+        letter->whole = farewell;
+        mail_post(relay->workers[i].mailbox, &letter++->mail, deliver_closed);
+    }
+}
+
+static void on_closed(void *arg, struct connection_handle handle, enum reason reason, void *farewell)
 {
     struct worker *worker = arg;
-    struct relay *relay = worker->relay;
     reason = reason != REASON_NONE ? reason : REASON_CONNECTION_LOST;
-    for (uint32_t i = 0; i < relay->worker_count && !worker->is_stopping; i++) {
-        struct remote_closed *closed = i != worker->index ? calloc(1, sizeof(*closed)) : NULL;
-        if (closed == NULL)
-            continue;
-        closed->handle = handle;
-        closed->reason = reason;
-        mail_post(relay->workers[i].mailbox, &closed->mail, deliver_closed);
-    }
+    if (farewell != NULL && !worker->is_stopping)
+        tell_others(worker, farewell, handle, reason);
+    else
+        free(farewell);
     hops_lost(worker, handle, reason);
 }
 
-static const struct flow_pool_ops pool_ops = { .message = on_message, .defect = on_defect, .closed = on_closed };
+static const struct flow_pool_ops pool_ops = { .message = on_message, .defect = on_defect, .closed = on_closed,
+    .prepare = on_prepare };
 
 static void on_udp_failed(void *arg, const struct endpoint *destination, int os_error)
 {

@@ -40,7 +40,7 @@ static int set_suites(WOLFSSL_CTX *library, const struct tls_settings *settings)
         buffer_append_string(&names, tls_suite_library_name(*suite));
     }
     buffer_append_byte(&names, '\0');
-    int result = names.has_failed ? WOLFSSL_FAILURE : wolfSSL_CTX_set_cipher_list(library, names.data);
+    int result = names.has_failed ? MEMORY_E : wolfSSL_CTX_set_cipher_list(library, names.data);
     buffer_free(&names);
     return result;
 }
@@ -48,6 +48,7 @@ static int set_suites(WOLFSSL_CTX *library, const struct tls_settings *settings)
 /* set_groups also chooses the client's key share; it wants a context that knows TLS 1.3. */
 static int set_groups(WOLFSSL_CTX *library, const struct tls_settings *settings)
 {
+    int result;
 #ifdef HAVE_WOLFSSL_CTX_SET_GROUPS
     if (settings->maximum == TLS_VERSION_1_3) {
         int numbers[TLS_GROUPS_MAXIMUM];
@@ -58,8 +59,8 @@ static int set_groups(WOLFSSL_CTX *library, const struct tls_settings *settings)
     }
 #endif
     for (const uint16_t *group = settings->groups; *group != 0; group++)
-        if (wolfSSL_CTX_UseSupportedCurve(library, *group) != WOLFSSL_SUCCESS)
-            return WOLFSSL_FAILURE;
+        if ((result = wolfSSL_CTX_UseSupportedCurve(library, *group)) != WOLFSSL_SUCCESS)
+            return result;
     return WOLFSSL_SUCCESS;
 }
 
@@ -101,13 +102,14 @@ static int set_credential(WOLFSSL_CTX *library, const struct tls_credential *cre
     int result = wolfSSL_CTX_use_certificate_chain_buffer_format(
         library, (const unsigned char *)credential->chain.data, (long)credential->chain.length, WOLFSSL_FILETYPE_ASN1);
     if (result != WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_SYNTAX, "the library cannot read the certificate chain: %s (%d)",
-                        tls_library_error_text(result), result);
+        return why_fail(why, tls_library_error_code(result, ERROR_SYNTAX),
+                        "the library cannot read the certificate chain: %s (%d)", tls_library_error_text(result),
+                        result);
     result = wolfSSL_CTX_use_PrivateKey_buffer(library, (const unsigned char *)credential->key.data,
                                                (long)credential->key.length, WOLFSSL_FILETYPE_ASN1);
     if (result != WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_SYNTAX, "the library cannot read the private key: %s (%d)",
-                        tls_library_error_text(result), result);
+        return why_fail(why, tls_library_error_code(result, ERROR_SYNTAX),
+                        "the library cannot read the private key: %s (%d)", tls_library_error_text(result), result);
     return 0;
 }
 
@@ -115,14 +117,15 @@ static int set_up(struct tls_context *context, struct why *why)
 {
     WOLFSSL_CTX *library = context->library;
     const struct tls_settings *settings = &context->settings;
-    if (set_versions(library, settings) != WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_TLS, "the library refuses the TLS versions");
-    if (set_suites(library, settings) != WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_TLS, "the library refuses the cipher suites");
-    if (set_groups(library, settings) != WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_TLS, "the library refuses the groups");
-    if (forbid_resumption(library, context->role, settings) != WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_TLS, "the library insists on session tickets");
+    int result = set_versions(library, settings);
+    if (result != WOLFSSL_SUCCESS)
+        return why_fail(why, tls_library_error_code(result, ERROR_TLS), "the library refuses the TLS versions");
+    if ((result = set_suites(library, settings)) != WOLFSSL_SUCCESS)
+        return why_fail(why, tls_library_error_code(result, ERROR_TLS), "the library refuses the cipher suites");
+    if ((result = set_groups(library, settings)) != WOLFSSL_SUCCESS)
+        return why_fail(why, tls_library_error_code(result, ERROR_TLS), "the library refuses the groups");
+    if ((result = forbid_resumption(library, context->role, settings)) != WOLFSSL_SUCCESS)
+        return why_fail(why, tls_library_error_code(result, ERROR_TLS), "the library insists on session tickets");
     set_verification(library, settings);
 #ifdef HAVE_WOLFSSL_CTX_CLEAR_MODE
     /* Otherwise each blocked read of a handshake calls for bytes eleven times. */

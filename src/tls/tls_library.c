@@ -46,6 +46,11 @@ bool tls_library_has_fast_aes(void)
 #endif
 }
 
+int tls_library_error_code(int code, int otherwise)
+{
+    return code == MEMORY_E || code == MEMORY_ERROR ? ERROR_MEMORY : otherwise;
+}
+
 const char *tls_library_error_text(int code)
 {
     const char *text = wolfSSL_ERR_reason_error_string((unsigned long)(long)code);

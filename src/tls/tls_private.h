@@ -42,6 +42,8 @@ unsigned tls_group_from_name(struct slice name);
 bool tls_library_has_fast_aes(void);
 /* The library's text for one of its error codes; static. */
 const char *tls_library_error_text(int code);
+/* Of a refusal: ERROR_MEMORY, where the library says that there was none; else OTHERWISE. */
+int tls_library_error_code(int code, int otherwise);
 
 /* Runs both sides against each other, without a wire, until nobody can go on; releases holds when IS_RELEASING.
  * 0 when both are done. */

@@ -39,10 +39,11 @@ static int set_server_name(struct tls_session *session, struct slice name, struc
         return 0;
     if (session->context->role == TLS_ROLE_CLIENT && !is_server_name(name))
         return why_fail(why, ERROR_SYNTAX, "\"%.*s\" cannot be a server name", SLICE_PRINT(name));
-    if (name.length > UINT16_MAX ||
-        wolfSSL_UseSNI(session->library, WOLFSSL_SNI_HOST_NAME, name.data, (unsigned short)name.length) !=
-            WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_TLS, "the library refuses the server name");
+    int result = name.length > UINT16_MAX ? BAD_FUNC_ARG
+                                          : wolfSSL_UseSNI(session->library, WOLFSSL_SNI_HOST_NAME, name.data,
+                                                           (unsigned short)name.length);
+    if (result != WOLFSSL_SUCCESS)
+        return why_fail(why, tls_library_error_code(result, ERROR_TLS), "the library refuses the server name");
     return 0;
 }
 
@@ -52,9 +53,10 @@ static int set_protocol(struct tls_session *session, struct why *why)
     memcpy(name, session->context->settings.protocol, sizeof(name));
     if (name[0] == '\0')
         return 0;
-    if (wolfSSL_UseALPN(session->library, name, (unsigned)strlen(name), WOLFSSL_ALPN_FAILED_ON_MISMATCH) !=
-        WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_TLS, "the library refuses the ALPN protocol");
+    int result =
+        wolfSSL_UseALPN(session->library, name, (unsigned)strlen(name), WOLFSSL_ALPN_FAILED_ON_MISMATCH);
+    if (result != WOLFSSL_SUCCESS)
+        return why_fail(why, tls_library_error_code(result, ERROR_TLS), "the library refuses the ALPN protocol");
     return 0;
 }
 
@@ -66,10 +68,11 @@ static int set_authority(struct tls_session *session, const struct trusted_autho
         return 0;
     if (session->context->role != TLS_ROLE_SERVER || slice_is_empty(authority->identifier))
         return why_fail(why, ERROR_STATE, "trusted_ca_keys can only be answered");
-    if (wolfSSL_UseTrustedCA(session->library, (unsigned char)authority->type,
-                             (const unsigned char *)authority->identifier.data,
-                             (unsigned)authority->identifier.length) != WOLFSSL_SUCCESS)
-        return why_fail(why, ERROR_TLS, "the library refuses the trusted authority");
+    int result = wolfSSL_UseTrustedCA(session->library, (unsigned char)authority->type,
+                                      (const unsigned char *)authority->identifier.data,
+                                      (unsigned)authority->identifier.length);
+    if (result != WOLFSSL_SUCCESS)
+        return why_fail(why, tls_library_error_code(result, ERROR_TLS), "the library refuses the trusted authority");
     return 0;
 }
 
@@ -129,7 +132,13 @@ static void end(struct tls_session *session)
 int tls_session_fail(struct tls_session *session, int code, struct why *why, const char *text)
 {
     end(session);
+    session->lacks_memory = code == ERROR_MEMORY;
     return why_fail(why, code, "%s", text);
+}
+
+bool tls_session_lacks_memory(const struct tls_session *session)
+{
+    return session->lacks_memory;
 }
 
 static enum tls_version negotiated_version(const struct tls_session *session)
@@ -182,6 +191,8 @@ int tls_session_fail_library(struct tls_session *session, int code, const char *
     bool was_dropped = session->is_held && session->records_captured > 1; /* the library's alert, with the flight */
     bool is_plain = can_alert_plainly(session);
     end(session);
+    session->lacks_memory =
+        session->output.has_failed || tls_library_error_code(code, ERROR_TLS) == ERROR_MEMORY;
     if (is_plain && received == TLS_ALERT_ABSENT && (sent == TLS_ALERT_ABSENT || was_dropped)) {
         sent = sent != TLS_ALERT_ABSENT ? sent : (int)alert_for(code);
         alert_plainly(session, sent);

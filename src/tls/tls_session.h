@@ -46,6 +46,9 @@ void tls_session_free(struct tls_session *session);
  * replay of client_hello_reader.raw); all of it is consumed or kept. After TLS_DONE further input is only kept. */
 enum tls_progress tls_session_handshake(struct tls_session *session, struct slice input, struct why *why);
 
+/* The session has failed, and for want of our memory: that says nothing of the peer. */
+bool tls_session_lacks_memory(const struct tls_session *session);
+
 /* True once the peer's certificate message was seen (for a server also: one without certificates, where it asked). */
 bool tls_session_has_chain(const struct tls_session *session);
 

@@ -36,6 +36,7 @@ struct tls_session {
     bool is_cipher_changed; /* change_cipher_spec went out */
     bool is_captured, was_chain_taken, is_held, is_released, is_close_sent;
     bool was_requested, was_sent; /* the client certificate */
+    bool lacks_memory;            /* which is why it failed */
 };
 
 /* --- tls_wire.c --- */

@@ -57,7 +57,8 @@ static void on_defect(void *arg, struct connection_facts *facts, const char *lis
     (void)defect;
 }
 
-static void on_closed(void *arg, struct connection_handle handle, enum reason reason)
+static void on_closed(void *arg, struct connection_handle handle, enum reason reason,
+    void *farewell UNUSED)
 {
     struct bench *bench = arg;
     (void)handle;

@@ -71,7 +71,8 @@ static void on_defect(void *arg, struct connection_facts *facts, const char *lis
 }
 
 /* The transactions on it are told, and may try elsewhere at once. */
-static void on_closed(void *arg, struct connection_handle handle, enum reason reason)
+static void on_closed(void *arg, struct connection_handle handle, enum reason reason,
+    void *farewell UNUSED)
 {
     const struct model_worker *worker = arg;
     bool was_ours = model()->is_ours;

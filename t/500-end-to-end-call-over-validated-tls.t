@@ -105,6 +105,7 @@ subtest 'a call: INVITE, ACK, BYE' => sub {
     my @seen = grep { $_->call_id eq $ok->call_id } $biloxi->messages;
     is(join(' ', map { $_->method } @seen), 'INVITE ACK BYE', 'the server saw each once, in order');
     is_deeply([ map { [ $_->header('Route') ] } @seen ], [ ([]) x 3 ], 'our own Route values were taken off');
+    is_deeply([ map { [ $_->header('Max-Breadth') ] } @seen ], [ ([60]) x 3 ], 'K03 one Max-Breadth in each, the ACK too');
     is($edge->record($ok)->{outbound_decision},  'reuse', 'accounting of INVITE');
     is($edge->record($bye)->{outbound_decision}, 'reuse', 'accounting of BYE');
 };

@@ -53,9 +53,7 @@ struct proxy_rules proxy_rules_of(const struct sip_message *request, struct buff
     struct proxy_rules rules = { 0 };
     if (is_out_of_hops(request))
         rules.status = 483;
-    else if (sip_message_method(request) == SIP_METHOD_ACK)
-        return rules; /* 8.2.2.3; and it is not forked */
-    else if (requires_something(request, lines))
+    else if (sip_message_method(request) != SIP_METHOD_ACK /* 8.2.2.3 */ && requires_something(request, lines))
         rules.status = 420;
     else
         rules.status = read_max_breadth(request, &rules.max_breadth);

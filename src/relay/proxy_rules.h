@@ -21,8 +21,8 @@ struct proxy_rules {
     uint32_t max_breadth; /* of the request, cut to our own (RFC 5393 5.3.3) */
 };
 
-/* 16.3(3) and (5), Max-Breadth. LINES gets the header lines that the answer needs (Unsupported). Of an ACK only
- * Max-Forwards counts; CANCEL is not for this. */
+/* 16.3(3) and (5), Max-Breadth. LINES gets the header lines that the answer needs (Unsupported). In an ACK
+ * Proxy-Require does not count, and what it may not do is said to nobody; CANCEL is not for this. */
 struct proxy_rules proxy_rules_of(const struct sip_message *request, struct buffer *lines);
 
 /* The sender's certificate proves the domain of From (26.3.2.2). Without a domain, or a proof, it does not. */

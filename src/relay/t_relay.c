@@ -529,7 +529,8 @@ static enum reason send_stateless(struct relay_step *step)
                                 .generation = ++worker->next_stateless } };
     branch_id_print(&id, &worker->relay->secret, branch_text);
     struct placement *placement = make_placement(step, &requirement, &key);
-    if (placement == NULL || compose(step, &requirement, branch_text, 0, &placement->message) != 0) {
+    if (placement == NULL ||
+        compose(step, &requirement, branch_text, step->exchange->max_breadth, &placement->message) != 0) {
         placement_free(placement);
         return REASON_NO_MEMORY;
     }

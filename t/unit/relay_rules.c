@@ -80,14 +80,19 @@ static void of_an_ack(void **state)
 {
     (void)state;
     struct buffer lines = BUFFER_EMPTY;
-    struct shape shape = { .method = "ACK", .headers = "Proxy-Require: x\r\nMax-Breadth: 0\r\n" };
+    struct shape shape = { .method = "ACK", .headers = "Proxy-Require: x\r\nMax-Breadth: 7\r\n" };
     struct sip_message *ack = make(&shape);
     assert_int_equal(proxy_rules_of(ack, &lines).status, 0);
+    assert_int_equal(proxy_rules_of(ack, &lines).max_breadth, 7);
     assert_int_equal(lines.length, 0);
     sip_message_unref(ack);
     shape.headers = "Max-Forwards: 0\r\n";
     ack = make(&shape);
     assert_int_equal(proxy_rules_of(ack, &lines).status, 483);
+    sip_message_unref(ack);
+    shape.headers = "Max-Breadth: 0\r\n";
+    ack = make(&shape);
+    assert_int_equal(proxy_rules_of(ack, &lines).status, 440);
     sip_message_unref(ack);
     buffer_free(&lines);
 }
@@ -236,7 +241,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         { "B05 Max-Forwards 0 gets no further, none passes", max_forwards, NULL, NULL, NULL },
         { "B06 each tag of Proxy-Require is unsupported, Require is not ours", proxy_require, NULL, NULL, NULL },
-        { "B07 B29 of an ACK only Max-Forwards is looked at", of_an_ack, NULL, NULL, NULL },
+        { "B07 B29 K03 of an ACK Max-Forwards and Max-Breadth are looked at", of_an_ack, NULL, NULL, NULL },
         { "K03 Max-Breadth: none is 60, more than 60 is 60, 0 cannot be kept", max_breadth, NULL, NULL, NULL },
         { "B30 From names a domain that the certificate proves, or the peer row refuses it", from_must_be_proven, NULL,
             NULL, NULL },

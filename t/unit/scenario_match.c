@@ -229,8 +229,8 @@ static bool same_rows(const struct sip_message *a, const struct sip_message *b, 
     }
 }
 
-/* 9.1 and 17.1.1.3: of the relay's own making, after the INVITE that it sent there. */
-static bool is_like_invite(struct world *world, const struct agent *agent, const struct sip_message *message)
+/* NULL: none of the same branch, as for the ACK of a 2xx. */
+static const struct sip_message *invite_of(const struct agent *agent, const struct sip_message *message)
 {
     const struct sip_message *invite = NULL;
     for (size_t i = 0; i < agent->received.count; i++)
@@ -238,9 +238,15 @@ static bool is_like_invite(struct world *world, const struct agent *agent, const
             sip_message_is_request(agent->received.list[i]) &&
             slice_equal(sip_message_top_via(agent->received.list[i])->text, sip_message_top_via(message)->text))
             invite = agent->received.list[i];
-    if (invite == NULL) /* ACK of a 2xx: a branch of its own */
-        return sip_message_method(message) == SIP_METHOD_ACK ||
-            scenario_fail(world, "CANCEL of no INVITE that %s has", agent->name);
+    return invite;
+}
+
+/* 9.1 and 17.1.1.3: of the relay's own making, after the INVITE that it sent there. */
+static bool is_like_invite(struct world *world, const struct agent *agent, const struct sip_message *message)
+{
+    const struct sip_message *invite = invite_of(agent, message);
+    if (invite == NULL)
+        return scenario_fail(world, "CANCEL of no INVITE that %s has", agent->name);
     bool is_cancel = sip_message_method(message) == SIP_METHOD_CANCEL;
     bool is_alike = sip_message_header_rows(message, SIP_HEADER_VIA) == 1 &&
         slice_equal(sip_message_request_uri(message), sip_message_request_uri(invite)) &&
@@ -278,7 +284,7 @@ static bool is_request_in_order(struct world *world, const struct agent *agent, 
         return scenario_fail(world, "no Content-Length to %s", agent->name);
     if (sip_message_header_rows(message, SIP_HEADER_X_TRELAY_FLAGS) != 0)
         return scenario_fail(world, "our own header to %s", agent->name);
-    if (method == SIP_METHOD_CANCEL || method == SIP_METHOD_ACK)
+    if (method == SIP_METHOD_CANCEL || (method == SIP_METHOD_ACK && invite_of(agent, message) != NULL))
         return is_like_invite(world, agent, message);
     if (sip_message_header_rows(message, SIP_HEADER_MAX_BREADTH) != 1)
         return scenario_fail(world, "not one Max-Breadth to %s", agent->name);

@@ -431,7 +431,7 @@ static void take_ack(struct world *world, const struct upstream *upstream, struc
         struct buffer bytes = BUFFER_EMPTY;
         branch_id_print(&id, &secret, branch_id);
         if (locate(world, &step->target->next_hop, step->addresses) > 0 &&
-            compose(step, step->addresses[0], branch_id, 0, &bytes) == 0)
+            compose(step, step->addresses[0], branch_id, exchange->intake.max_breadth, &bytes) == 0)
             arrive(world, step->addresses[0], step->addresses[0]->connection, buffer_slice(&bytes));
         buffer_free(&bytes);
         branch_closed(world, step);

@@ -202,6 +202,39 @@ subtest 'CANCEL, 100, retransmissions' => sub {
     is($edge->record($sent)->{reason}, 'connection-lost', 'accounting');
 };
 
+subtest 'CANCEL of nothing, and what a CANCEL says' => sub {
+    my $hand = Trelay::SIP::Listener->new(host => own_address(3), tls => { certificate => $right });
+    my $uri = partner(address($hand));
+    my $stranger = Trelay::SIP::UDP->new(host => own_address(2));
+    my $cancel = sub ($from, %options) {
+        my $text = request('CANCEL', $uri, via => $from->via, %options);
+        $from->send($text, $edge->host, 5060);
+        return Trelay::SIP::parse($text);
+    };
+    my $invite = $edge->send('INVITE', $uri);
+    my $stream = $hand->accept;
+    my $seen = $stream->receive;
+    $stream->send(response($seen, 180, 'Ringing', to_tag => 'x'));
+    is($edge->final($cancel->($edge->phone))->status, 481, 'C19 a CANCEL of nothing is answered 481');
+    my %call = (call_id => $invite->call_id, from => $invite->header('From'), to => $invite->header('To'));
+    is($edge->final($cancel->($edge->phone, %call))->status, 481, 'C19 one with a branch of its own, for a call that is, too');
+    my $strange = $cancel->($stranger, %call, via => $invite->header('Via'));
+    is($edge->final($strange, $stranger)->status, 481, "C19 and somebody else's");
+    my $reason = qq{SIP ;cause=487 ;text="a\\\0b"};
+    my $own = $cancel->($edge->phone, %call, via => $invite->header('Via'), headers => [ [ Reason => $reason ] ]);
+    is($edge->final($own)->status, 200, 'C16 that of the call is taken');
+    my $cancelled = $stream->receive;
+    is(join(' ', $cancelled->method, $cancelled->branch), 'CANCEL ' . $seen->branch, 'C19 it is the only one that leaves');
+    is(scalar $cancelled->header('Reason'), $reason, 'C17 with its reason, a quoted NUL in it');
+    $stream->send(response($cancelled, 200, 'OK'));
+    $stream->send(response($seen, 487, 'Request Terminated', to_tag => 'x'));
+    is($edge->final($invite)->status, 487, 'INVITE ends');
+    is($stream->receive->method, 'ACK', 'and is acknowledged');
+    $edge->record($invite);
+    is($edge->sql("SELECT count(*) FROM trelay.transaction_record WHERE method = 'CANCEL'"), 0, 'C19 a CANCEL has no record');
+    $stream->close;
+};
+
 subtest 'IPv6, TCP, and the way in' => sub {
     my $six = Trelay::SIP::Server->start(transport => 'tls', host => '::1', tls => { certificate => $right });
     my $reply = $edge->ask('OPTIONS', partner(address($six)));

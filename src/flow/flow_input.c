@@ -45,6 +45,13 @@ static bool deliver_defect(struct flow *flow, struct slice bytes, const struct s
     return !flow->is_closing;
 }
 
+/* A message is over, or the body of one that was too long: what follows has a time of its own. */
+static bool is_end_of_message(enum sip_frame frame, const struct sip_framing *framing)
+{
+    return frame == SIP_FRAME_MESSAGE ||
+        ((frame == SIP_FRAME_OVERSIZED || frame == SIP_FRAME_SKIP) && framing->skip == 0);
+}
+
 /* One step of framing over *REST; false: the flow was ended. *HAS_MORE says whether to call again. */
 static bool take_frame(struct flow *flow, struct slice *rest, bool *has_more)
 {
@@ -54,9 +61,10 @@ static bool take_frame(struct flow *flow, struct slice *rest, bool *has_more)
     struct slice bytes = slice_first(*rest, length);
     *has_more = frame != SIP_FRAME_MORE;
     *rest = slice_from(*rest, length);
+    if (is_end_of_message(frame, &flow->framing))
+        flow->message_since_ms = 0;
     switch (frame) {
     case SIP_FRAME_MESSAGE:
-        flow->message_since_ms = 0; /* what follows is another message, with a time of its own */
         return deliver_message(flow, bytes);
     case SIP_FRAME_PING:
         if (flow_write(flow, SLICE_LITERAL("\r\n")) == 0)

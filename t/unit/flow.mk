@@ -49,6 +49,11 @@ t_845_a_clock_that_is_set_back_lengthens_no_age_t_SOURCES = t/unit/flow_clock.c 
 t_845_a_clock_that_is_set_back_lengthens_no_age_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
 t_845_a_clock_that_is_set_back_lengthens_no_age_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=loop_wall_s,--wrap=loop_now_ms
 t_845_a_clock_that_is_set_back_lengthens_no_age_t_LDADD = $(EDGE_TEST_LIBS)
+check_PROGRAMS += t/492-flow-times-each-message.t
+t_492_flow_times_each_message_t_SOURCES = t/unit/flow_message.c $(FLOW_BENCH)
+t_492_flow_times_each_message_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
+t_492_flow_times_each_message_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=loop_wall_s,--wrap=loop_now_ms
+t_492_flow_times_each_message_t_LDADD = $(EDGE_TEST_LIBS)
 check_PROGRAMS += t/494-flow-probe-carries-nobody.t
 t_494_flow_probe_carries_nobody_t_SOURCES = t/unit/flow_probe.c $(FLOW_BENCH)
 t_494_flow_probe_carries_nobody_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)

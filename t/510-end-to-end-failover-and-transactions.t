@@ -235,6 +235,43 @@ subtest 'CANCEL of nothing, and what a CANCEL says' => sub {
     $stream->close;
 };
 
+subtest 'A08 A19 large bodies, with the default limits' => sub {
+    my $echo = tls_server($right, answer => sub ($message, $n) {
+        return response($message, 200, 'OK', body => $message->header('Subject') eq 'echo' ? $message->body : '');
+    });
+    my $uri = partner(address($echo));
+    my $tcp = Trelay::SIP::Stream->connect(host => $edge->host, port => 5060, from => own_address(1));
+    my $all = join '', map { chr } 0 .. 255;
+    # A request of that many bytes, any byte and what looks like ends and beginnings of messages in its body; its answer.
+    my $ask = sub ($size, $subject) {
+        my $text = request('OPTIONS', $uri, via => $tcp->via, headers => [ [ Subject => $subject ], [ l => '0' x 6 ] ]);
+        my $body = substr "\r\n\r\nCANCEL x SIP/2.0\r\nl: 0\r\n\r\n" . $all x ($size / 256), 0, $size - length $text;
+        $text =~ s/^l: \K0+/sprintf '%06d', length $body/em;
+        $tcp->send($text . $body);
+        my $answer;
+        1 while ($answer = $tcp->receive) && $answer->status < 200;
+        my ($seen) = grep { $_->call_id eq $answer->call_id } $echo->messages;
+        return ($answer, $seen && $seen->body eq $body, $answer->body eq $body);
+    };
+    for my $size (65_535, 65_536 + 1000) {
+        my ($answer, $is_there, $is_back) = $ask->($size, 'echo');
+        is($answer->status, 200, "A19 $size bytes: answered");
+        ok($is_there, "A08 $size bytes: the body arrives, byte for byte");
+        ok($is_back, "A08 $size bytes: and comes back so");
+    }
+    is(join(' ', map { ($ask->(131_072 + $_, 'none'))[0]->status } 0, 1, -1), '200 513 200',
+        'A19 the limit is inclusive, and the next message is read');
+    my $text = request('OPTIONS', $uri, via => $edge->phone->via, headers => [ [ Subject => 'none' ], [ l => 65_000 ] ]);
+    $text =~ s/^l: \K\d+/65_507 - length $text/em;
+    my $body = substr $all x 256, 0, 65_507 - length $text;
+    $edge->phone->send($text . $body, $edge->host, 5060);
+    my $sent = Trelay::SIP::parse($text);
+    is($edge->final($sent)->status, 200, 'A19 the largest datagram is answered');
+    my ($seen) = grep { $_->call_id eq $sent->call_id } $echo->messages;
+    ok($seen && $seen->body eq $body, 'A08 its body arrives, byte for byte');
+    is($echo->stop, 0, 'the partner ends well');
+};
+
 subtest 'IPv6, TCP, and the way in' => sub {
     my $six = Trelay::SIP::Server->start(transport => 'tls', host => '::1', tls => { certificate => $right });
     my $reply = $edge->ask('OPTIONS', partner(address($six)));

@@ -8,6 +8,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
+use Time::HiRes qw(time);
 use Trelay::Forwarded;
 use Trelay::Passage;
 use Trelay::SIP qw(response);
@@ -219,6 +220,27 @@ subtest 'a head that does not end' => sub {
         is($reply && $reply->status, 513, "$transport: too long, whatever follows");
         ok($way->wait_for_close, "$transport: closed");
         is(scalar($passage->seen_with($id)), 0, "$transport: nothing forwarded");
+    }
+};
+
+# Each byte is there in time; the whole message is not.
+subtest 'A24 a message in drops' => sub {
+    for my $transport (qw(tcp tls)) {
+        my $way = $passage->open_way($transport);
+        my ($bytes, $id) = message();
+        my $sent = 0;
+        while ($sent < length $bytes) {
+            last if defined $way->fill(time + 0.05) || !eval { $way->send(substr $bytes, $sent, 1) };
+            $sent++;
+        }
+        cmp_ok($sent, '>', 1, "$transport: there is time for some of it");
+        cmp_ok($sent, '<', length $bytes, "$transport: and not for all of it: closed");
+        is(scalar($passage->seen_with($id)), 0, "$transport: nothing forwarded");
+        my $other = $passage->open_way($transport);
+        my ($whole, $other_id) = message();
+        $passage->put($other, $whole);
+        is($passage->final($other, $other_id)->status, 200, "$transport: others are served");
+        $_->close for $way, $other;
     }
 };
 

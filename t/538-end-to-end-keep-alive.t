@@ -65,6 +65,13 @@ for my $kind ('TLS', 'TCP') {
         is(heard($stream, 'four'), 'pong four', 'J02: one ping, in four pieces');
         $stream->send(refused($stream, 'five', "\r\n\r\n\r\n\r\n") . refused($stream, 'six'));
         is(heard($stream, 'six'), 'five six', 'J02: in a body they are none');
+        for my $n (1 .. 7) {
+            $stream->send("\r\n" x $n . refused($stream, "behind-$n"));
+            is(heard($stream, "behind-$n"), join(' ', ('pong') x int($n / 2), "behind-$n"), "A05: $n times CRLF, and a request");
+        }
+        $stream->send($_) for split //, refused($stream, 'drops', "\r\n\r\n");
+        $stream->send(refused($stream, 'behind'));
+        is(heard($stream, 'behind'), 'drops behind', 'A01: a request in reads of one byte is one request');
         $stream->close;
     };
 }

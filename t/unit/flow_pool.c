@@ -261,6 +261,24 @@ static void an_idle_connection_ends(void **state)
     bench_fini(&bench);
 }
 
+/* Both are idle for as long as they may; on one of them an answer is waited for. */
+static void idle_is_what_waits_for_nothing(void **state)
+{
+    (void)state;
+    struct bench bench;
+    int hall;
+    bench_init(&bench, 8, true);
+    (void)place(&bench, bench.port, ends_soon);
+    fixture_until_count(bench.loop, &bench.done, 1);
+    bench.is_under_way = false;
+    (void)place(&bench, listen_here(&hall), ends_soon);
+    fixture_until_count(bench.loop, &bench.closed, 1);
+    assert_int_equal(flow_pool_counts(bench.pool).connections, 1);
+    assert_int_equal(flow_pool_send(bench.pool, bench.outcomes[0].handle, NULL, SLICE_LITERAL("y")), 0);
+    bench_fini(&bench);
+    assert_int_equal(close(hall), 0);
+}
+
 static void a_draining_pool_takes_nothing_new(void **state)
 {
     (void)state;
@@ -338,6 +356,7 @@ int main(void)
         cmocka_unit_test(only_so_many_wait),
         cmocka_unit_test(a_withdrawn_request_is_not_sent),
         cmocka_unit_test(an_idle_connection_ends),
+        { "A18: no connection with a request under way is idle", idle_is_what_waits_for_nothing, NULL, NULL, NULL },
         cmocka_unit_test(a_draining_pool_takes_nothing_new),
         { "A18: a request under way keeps its connection", a_request_under_way_keeps_its_connection, NULL, NULL, NULL },
         cmocka_unit_test(a_freed_pool_gives_its_waiters_back),

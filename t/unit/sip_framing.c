@@ -299,8 +299,10 @@ static void scanned_bytes_are_not_scanned_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_pings_and_noise_are_told_apart_under_every_split),
-        cmocka_unit_test(an_oversized_message_is_skipped_under_every_split),
+        { "A01 A05: messages, pings and noise are told apart under every split",
+            messages_pings_and_noise_are_told_apart_under_every_split, NULL, NULL, NULL },
+        { "A19: an oversized message is skipped under every split", an_oversized_message_is_skipped_under_every_split,
+            NULL, NULL, NULL },
         cmocka_unit_test(the_size_limit_is_inclusive),
         cmocka_unit_test(whatever_leaves_two_readings_is_fatal),
         cmocka_unit_test(defects_that_keep_the_framing_are_left_to_the_parser),

@@ -167,6 +167,40 @@ static void test_branch_of_another_process_is_not_ours(void **state)
     }
 }
 
+enum { BRANCHES = 100000 };
+static char branches[2 * BRANCHES][BRANCH_ID_SIZE];
+
+static int compare_branches(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+/* The names that a process gives to one transaction after another, in a slot that is soon used again, then those of
+ * the next process, which begins anew: 8.1.1.7 wants each once for all time. */
+static void test_no_branch_comes_twice(void **state)
+{
+    (void)state;
+    size_t count = 0;
+    for (unsigned process = 0; process < 2; process++) {
+        struct handle_table table;
+        struct transaction_secret own = secret;
+        int object;
+        own.bytes[0] ^= (uint8_t)process;
+        handle_table_init(&table, 0);
+        for (unsigned i = 0; i < BRANCHES; i++) {
+            struct branch_id id = { .loop_hash = 7 };
+            assert_int_equal(handle_table_add(&table, HANDLE_CLIENT, &object, &id.client), 0);
+            branch_id_print(&id, &own, branches[count++]);
+            if (i % 16 != 0)
+                handle_table_remove(&table, id.client);
+        }
+        handle_table_fini(&table);
+    }
+    qsort(branches, count, BRANCH_ID_SIZE, compare_branches);
+    for (size_t i = 1; i < count; i++)
+        assert_string_not_equal(branches[i - 1], branches[i]);
+}
+
 /* RFC 3261 7.3.1: tokens are alike in any case, and some elements change it. */
 static void test_case_does_not_matter(void **state)
 {
@@ -191,6 +225,7 @@ int main(void)
         cmocka_unit_test(test_altered_branch_is_not_ours),
         { "B25: a branch of another process is not ours", test_branch_of_another_process_is_not_ours, NULL, NULL,
             NULL },
+        { "B25: no branch comes twice, in 100000 and behind a restart", test_no_branch_comes_twice, NULL, NULL, NULL },
         cmocka_unit_test(test_case_does_not_matter),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

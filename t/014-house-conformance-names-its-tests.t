@@ -60,4 +60,10 @@ is(said('Ids: A01', '| A01 | x | `t/502` | |'), "t/502 is no test\n", 'a test th
 is(complaints('check-conformance', '' . made_up_tree('README' => "x\n")),
     "doc/conformance.md is missing or has no Ids\n", 'no document');
 
+# A decision may say less than the norm: its tests are not those of the norm.
+my $both = made_up_tree(%TESTS, 'doc/conformance.md' => join "\n", '# C', '', 'Ids: A01-A04', '', $A01,
+    '| A02 | x | `t/501` | so, and not as it says |', '| A03 | x | | not for us |', '| A04 | x | | open: later |', '');
+my (undef, $counted) = run_check('check-conformance', '-v', "$both");
+like($counted, qr/^4 ids: 1 tested, 1 tested as a decision says, 1 decided without a test, 1 open$/m, 'rows are counted apart');
+
 done_testing();

@@ -1,11 +1,12 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Calls of SIPp through the relay and through a Kamailio that is its neighbour over TLS, in both directions: long calls
-# that outlive their connection, refreshed by both sides; calls given up; MESSAGE and OPTIONS.
+# that outlive their connection, refreshed by both sides; calls given up; MESSAGE and OPTIONS; calls that fork.
 use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use List::Util qw(sum);
 use Test::More;
 use Trelay::Edge;
 use Trelay::Kamailio;
@@ -30,6 +31,8 @@ INSERT INTO trelay.peer (name, trust_set, san, action, transport_tls_param) VALU
 INSERT INTO trelay.server_profile (name, client_auth, trust_set) VALUES ('edge', 'require', 'fed');
 INSERT INTO trelay.server_profile_certificate (server_profile, certificate) VALUES ('edge', 'us');
 INSERT INTO trelay.route (name, domain, next_hop) VALUES ('in', 'atlanta.example', 'sip:$inside:5070');
+INSERT INTO trelay.route (name, domain, next_hop, fork) VALUES ('far', 'ring.example', 'sip:biloxi.example', true),
+    ('near', 'ring.example', 'sip:$inside:5072', true), ('desk', 'ring.example', 'sip:$inside:5074', true);
 END
 
 # A proxy that records its route; what is for the other side goes to the relay, whatever name stands in Route.
@@ -86,6 +89,14 @@ for my $direction (qw(out in)) {
 # In a call begun outside the callee is inside: his requests go out.
 my %caller = ('INVITE 200' => 20, 'UPDATE 200' => 10, 'INVITE 487' => 10, 'MESSAGE 202' => 10, 'OPTIONS 200' => 10);
 my $expected = { %caller, 'UPDATE 200' => 20, 'BYE 200' => 10 };
+# Records are written behind the answers.
+sub wait_for_records ($count) {
+    return $edge->daemon->process->wait_until("record $count", sub {
+        return $edge->sql('SELECT count(*) FROM trelay.transaction_record') >= $count;
+    });
+}
+my $records = 2 * sum(values %$expected);
+wait_for_records($records);
 is_deeply(counts($_), $expected, "accounting of what went $_, all of it proven") for qw(out in);
 my ($fewest) = $edge->sql(<<'END');
 SELECT min(n) FROM (SELECT count(DISTINCT outbound_connection_id) AS n FROM trelay.transaction_record
@@ -93,6 +104,24 @@ SELECT min(n) FROM (SELECT count(DISTINCT outbound_connection_id) AS n FROM trel
     AND outbound_transport = 'tls' AND method IN ('INVITE', 'UPDATE', 'BYE') GROUP BY call_id) AS calls
 END
 cmp_ok($fewest, '>=', 2, 'every long call outlived a connection');
+# One of them answers, the others are cancelled; each has had every call when it exits.
+my %place = (far => [ $behind, 5070 ], near => [ $inside, 5072 ], desk => [ $inside, 5074 ]);
+for my $winner (qw(far near)) {
+    subtest "C14 calls that ring in three places, and $winner answers" => sub {
+        my %sipp = map {
+            $_ => Trelay::Sipp->start($_ eq $winner ? 'uas-fork' : 'uas-cancel', host => $place{$_}[0],
+                port => $place{$_}[1], calls => 10)
+        } keys %place;
+        $sipp{caller} = Trelay::Sipp->start('uac-fork', host => $inside, port => 5080, to => "$relay:5060", calls => 10,
+            keys => { user => $winner, domain => 'ring.example', origin => 'atlanta.example' });
+        is($sipp{$_}->wait_for_exit, 0, "$_ is content") || diag($sipp{$_}->errors) for sort keys %sipp;
+        wait_for_records($records += 20); # INVITE and BYE
+        my $transport = $winner eq 'far' ? 'tls' : 'udp';
+        my $query = "SELECT count(*) FROM trelay.transaction_record WHERE method = 'INVITE' AND status = 200"
+            . " AND request_uri = 'sip:$winner\@ring.example' AND outbound_transport = '$transport'";
+        is($edge->sql($query), 10, 'accounting: who has them');
+    };
+}
 is($kamailio->stop, 0, 'Kamailio ends well');
 $edge->stop;
 done_testing;

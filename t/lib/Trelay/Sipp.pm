@@ -11,19 +11,29 @@ package Trelay::Sipp;
 use v5.36;
 
 use File::Temp qw(tempdir);
+use Socket qw(inet_aton);
 use Trelay::House qw(top_srcdir);
 use Trelay::Process ();
 
 sub program () { return (grep { -x } map { "$_/sipp" } split(/:/, $ENV{PATH} // ''), '/usr/bin')[0] }
 sub is_there ($class) { return defined program() }
 
-# Options: host, port, to (host:port; none: it is called), calls, rate (a second), limit (at one time), transport (u1,
-# t1), seconds (until it gives up), keys => { name => value } for [name] in the scenario.
+# Is there one bound to UDP at this IPv4 address? Before that, callers hear that nobody is there.
+sub has_socket ($host, $port) {
+    my $name = sprintf '%08X:%04X', unpack('L', inet_aton($host)), $port;
+    open my $in, '<', '/proc/net/udp' or die "/proc/net/udp: $!\n";
+    return scalar grep { /^\s*\d+: $name / } <$in>;
+}
+
+# Options: host, port, to (host:port; none: it is called), calls (then it exits; 1, or none if it is called), rate (a
+# second), limit (at one time), transport (u1, t1), seconds (until it gives up), keys => { name => value } for [name] in
+# the scenario.
 sub start ($class, $scenario, %options) {
     my $self = bless { directory => tempdir('trelay-sipp-XXXXXX', TMPDIR => 1, CLEANUP => 1) }, $class;
-    my $calls = $options{calls} // 1;
+    my $calls = $options{calls} // ($options{to} ? 1 : 0);
     my $seconds = int Trelay::Process::patience($options{seconds} // 60);
-    my @load = $options{to} ? ('-m', $calls, '-r', $options{rate} // 10, '-l', $options{limit} // $calls) : ();
+    my @load = $options{to} ? ('-r', $options{rate} // 10, '-l', $options{limit} // $calls) : ();
+    push @load, '-m', $calls if $calls;
     my %keys = %{ $options{keys} // {} };
     $self->{process} = Trelay::Process->start(
         name      => "sipp $scenario",
@@ -35,6 +45,8 @@ sub start ($class, $scenario, %options) {
             map { ('-key', $_, $keys{$_}) } sort keys %keys,
         ],
     );
+    $self->{process}->wait_until('its socket', sub { has_socket(@options{qw(host port)}) })
+        if !$options{to} && ($options{transport} // 'u1') =~ /^u/;
     return $self;
 }
 

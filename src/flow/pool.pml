@@ -5,6 +5,9 @@
  * Out:   for every interleaving: no message is on a connection of another key, none is sent that today's policy of the
  *        owner would not send there, and every placement comes back exactly once, with an outcome.
  * Which step is which function: src/flow/README. Faults to be found: -DFAULT_..., t/160.
+ * More happens with EVERYTHING (both requests are cancelled and followed, connections are drained), SEND_AGAIN (what
+ * does not reach its connection is placed once more), PEER_ASKS (a request of the peer, and the response to it) and
+ * ORDERS_IN_STEPS, and with requests that are both of any kind, ANY_KINDS; less with ONE_KIND.
  */
 
 #ifndef REQUESTS
@@ -28,9 +31,9 @@
 #define OWNER 1
 
 /* letters: what mailboxes carry */
-mtype = { PLACE, PLACED, TELL, RESPONSE, CLOSED, ATTENTION };
+mtype = { PLACE, PLACED, TELL, BACK, RESPONSE, ASKED, REPLY, CLOSED, ATTENTION };
 chan box_of_home  = [2 * REQUESTS + 6] of { mtype, byte, byte };
-chan box_of_owner = [2 * REQUESTS + 3] of { mtype, byte, byte };
+chan box_of_owner = [2 * REQUESTS + 4] of { mtype, byte, byte };
 
 /* requests: their own worker's, except while a placement is under way; the stage is shared */
 #define NEW        0
@@ -46,7 +49,7 @@ chan box_of_owner = [2 * REQUESTS + 3] of { mtype, byte, byte };
 #define WRITTEN    3
 byte kind[REQUESTS], policy_of[REQUESTS], key[REQUESTS], state[REQUESTS], stage[REQUESTS], outcome[REQUESTS];
 byte hop_slot[REQUESTS], hop_generation[REQUESTS], under_way[REQUESTS];
-bool has_told[REQUESTS], is_telling[REQUESTS];
+bool hop_life[REQUESTS], has_told[REQUESTS], is_telling[REQUESTS], is_again[REQUESTS];
 
 /* connections: the owner's */
 #define FREE        0
@@ -55,8 +58,11 @@ bool has_told[REQUESTS], is_telling[REQUESTS];
 #define DRAINING    3
 byte conn_state[SLOTS], conn_key[SLOTS], conn_generation[SLOTS], conn_waiters[SLOTS], conn_flight[SLOTS];
 byte conn_proof[SLOTS];  /* what its handshake really proved, as the peer and its certificates have it */
+bool conn_life[SLOTS];   /* which of its facts it has: those it was published with, or those of its upgrade */
 #define GENERATIONS 12
 byte in_letters[GENERATIONS]; /* how many letters name that generation */
+bool has_asked, is_asked_on[SLOTS]; /* the peer has, on that one, which is there since */
+#define ASKED_BIT (1 << REQUESTS) /* in conn_flight */
 
 /* the policy: what control has set, what each worker goes by */
 byte policy_set, policy_taken[2];
@@ -66,25 +72,39 @@ byte orders[2];
 bool is_letter_out[2], is_reloaded, is_drop_due;
 
 #define BIT(r) (1 << (r))
-#define HANDLE(slot, generation) ((generation) * SLOTS + (slot))
-#define SLOT(handle)             ((handle) % SLOTS)
-#define GENERATION(handle)       ((handle) / SLOTS)
+/* What a letter names a connection by: its handle, and the facts that it had. */
+#define FACTS(generation, life)      ((generation) * 2 + (life))
+#define NAME(slot, generation, life) (FACTS(generation, life) * SLOTS + (slot))
+#define SLOT(name)                   ((name) % SLOTS)
+#define FACTS_OF(name)               ((name) / SLOTS)
+#define GENERATION(name)             (FACTS_OF(name) / 2)
+
+#ifdef SEND_AGAIN
+#define MAY_COME_AGAIN(r) (!has_told[r] || is_telling[r] || is_again[r])
+#else
+#define MAY_COME_AGAIN(r) false
+#endif
 
 /* What nobody looks at any more is forgotten: states that differ in nothing else are one. */
 inline forget_request(r)
 {
     d_step {
         if
-        :: state[r] >= SENT -> kind[r] = 0; policy_of[r] = 0; stage[r] = 0; outcome[r] = 0
+        :: state[r] == FAILED || (state[r] >= SENT && !MAY_COME_AGAIN(r)) ->
+            kind[r] = 0;
+            policy_of[r] = 0;
+            stage[r] = 0;
+            outcome[r] = 0
         :: else
         fi;
         if
         :: (state[r] == ANSWERED && has_told[r]) || state[r] == FAILED ->
             hop_slot[r] = 0;
             hop_generation[r] = 0;
+            hop_life[r] = 0;
             has_told[r] = true;
             if
-            :: !is_telling[r] && under_way[r] == 0 -> key[r] = 0
+            :: !is_telling[r] && !is_again[r] && under_way[r] == 0 -> key[r] = 0
             :: else
             fi
         :: else
@@ -167,7 +187,8 @@ inline place_on(s, r)
             d_step {
                 conn_flight[s] = conn_flight[s] | BIT(r);
                 hop_slot[r] = s;
-                hop_generation[r] = conn_generation[s]
+                hop_generation[r] = conn_generation[s];
+                hop_life[r] = conn_life[s]
             };
 #ifdef FAULT_CLOSED_OVERTAKES_PLACED
             fresh = r;
@@ -216,7 +237,9 @@ inline end_connection(s)
         conn_flight[s] = 0;
         conn_key[s] = 0;
         conn_proof[s] = 0;
-        conn_generation[s] = 0
+        conn_life[s] = 0;
+        conn_generation[s] = 0;
+        is_asked_on[s] = false
     };
 #ifdef FAULT_WAITERS_ARE_FORGOTTEN
     conn_waiters[s] = 0;
@@ -279,8 +302,9 @@ inline place_waiters(s)
     od
 }
 
-/* Everybody that waits is asked again, then published, once, with all that is known (INV-19, INV-22, INV-23). */
-inline publish(s)
+/* Everybody that waits is asked again, then published, once, with all that is known (INV-19, INV-22, INV-23); a
+ * connection that nobody wants any more is over. */
+inline publish(s, is_over)
 {
 #ifndef FAULT_WAITERS_ARE_NOT_ASKED_AGAIN
     w = 0;
@@ -300,7 +324,7 @@ inline publish(s)
     od;
 #endif
     if
-    :: conn_waiters[s] == 0 -> end_connection(s)
+    :: conn_waiters[s] == 0 -> is_over = true
     :: else -> conn_state[s] = READY; place_waiters(s)
     fi
 }
@@ -337,27 +361,20 @@ inline find(r)
     }
 }
 
-/* The captured chain proves what is asked for: the connection leaves its key for good, and its handle, so that nobody
- * who knew it as unverified reaches it any more (INV-36). */
+/* The captured chain proves what is asked for: the connection leaves its key for good, and its facts, so that nobody
+ * who knew it as unverified reaches it any more (INV-36). It keeps its handle. */
 inline rise(s, r)
 {
     d_step {
         conn_key[s] = key[r];
-        conn_proof[s] = key[r]
-#ifndef FAULT_UPGRADE_KEEPS_THE_HANDLE
+        conn_proof[s] = key[r];
+        conn_life[s] = 1
+#ifdef FAULT_UPGRADE_CHANGES_THE_HANDLE
         ;
         new_generation(s)
 #endif
     };
     assert_flights(s)
-}
-
-inline open_or_reject(r)
-{
-    if
-    :: room < SLOTS -> open_connection(room, r)
-    :: else -> give_back(r, REFUSED)
-    fi
 }
 
 inline place(r)
@@ -379,31 +396,57 @@ inline place(r)
     :: is_stale -> give_back(r, STALE)
     :: else ->
         find(r);
+        s = SLOTS;
         if
-        :: reuse < SLOTS -> place_on(reuse, r)
+        :: reuse < SLOTS -> s = reuse
         :: reuse == SLOTS && join < SLOTS -> conn_waiters[join] = conn_waiters[join] | BIT(r)
-        :: reuse == SLOTS && join == SLOTS && upgrade < SLOTS ->
-            if
-            :: true -> rise(upgrade, r); place_on(upgrade, r)
-            :: true -> open_or_reject(r)
-            fi
-        :: else -> open_or_reject(r)
+        :: reuse == SLOTS && join == SLOTS && upgrade < SLOTS -> rise(upgrade, r); s = upgrade
+        :: reuse == SLOTS && join == SLOTS && room < SLOTS -> open_connection(room, r) /* or no upgrade proved it */
+        :: reuse == SLOTS && join == SLOTS && room == SLOTS -> give_back(r, REFUSED)
+        fi;
+        if
+        :: s < SLOTS -> place_on(s, r)
+        :: else
         fi
     fi
 }
 
-/* ACK and CANCEL: by handle, or nowhere. */
-inline tell(r, handle)
+/* ACK and CANCEL: by handle and facts, or nowhere. */
+inline tell(r, name)
 {
-    s = SLOT(handle);
+    s = SLOT(name);
     if
     :: (conn_state[s] == READY || conn_state[s] == DRAINING) &&
 #ifndef FAULT_HANDLE_WITHOUT_GENERATION
-        conn_generation[s] == GENERATION(handle) &&
+        conn_generation[s] == GENERATION(name) &&
 #endif
-        true -> assert_right_connection(s, r)
-    :: else
+#ifndef FAULT_FACTS_ARE_NOT_COMPARED
+        FACTS(conn_generation[s], conn_life[s]) == FACTS_OF(name) &&
+#endif
+        true ->
+        assert_right_connection(s, r);
+        is_telling[r] = false
+#ifdef SEND_AGAIN
+    :: else -> box_of_home ! BACK(r, 0)
+#else
+    :: else -> is_telling[r] = false
+#endif
     fi
+}
+
+/* The response to the peer's own request: by handle alone, whatever the connection has proven meanwhile. */
+inline reply(name)
+{
+    s = SLOT(name);
+    if
+    :: (conn_state[s] == READY || conn_state[s] == DRAINING) &&
+#ifndef FAULT_HANDLE_WITHOUT_GENERATION
+        conn_generation[s] == GENERATION(name) &&
+#endif
+        true -> assert(is_asked_on[s])
+    :: else -> assert(!is_asked_on[s]) /* it is not lost while its connection lives */
+    fi;
+    is_asked_on[s] = false
 }
 
 inline take_orders_of_owner()
@@ -446,7 +489,15 @@ inline take_orders_of_owner()
 inline network(d)
 {
     if
-    :: conn_state[d] == HANDSHAKING -> conn_proof[d] = conn_key[d]; publish(d) /* the verdict holds; else it ends */
+    :: conn_state[d] == HANDSHAKING -> conn_proof[d] = conn_key[d]; publish(d, is_over) /* or it ends */
+#ifdef PEER_ASKS
+    :: (conn_state[d] == READY || conn_state[d] == DRAINING) && !has_asked ->
+        has_asked = true;
+        is_asked_on[d] = true;
+        conn_flight[d] = conn_flight[d] | ASKED_BIT;
+        in_letters[conn_generation[d]]++;
+        box_of_home ! ASKED(NAME(d, conn_generation[d], conn_life[d]), 0)
+#endif
 #ifdef EVERYTHING
     :: conn_state[d] == READY && conn_flight[d] != 0 -> conn_state[d] = DRAINING
 #endif
@@ -455,7 +506,11 @@ inline network(d)
 #if REQUESTS > 2
     ANSWER(d, 2)
 #endif
-    :: true -> end_connection(d)
+    :: true -> is_over = true
+    fi;
+    if
+    :: is_over -> end_connection(d)
+    :: else
     fi
 }
 
@@ -464,7 +519,7 @@ inline forget()
 {
     d_step {
         r = 0; s = 0; w = 0; d = 0; reuse = 0; join = 0; upgrade = 0; room = 0; taken = 0; ended_generation = 0;
-        is_stale = false; was_ready = false
+        is_stale = false; was_ready = false; is_over = false
     }
 }
 
@@ -472,14 +527,22 @@ inline forget()
 active proctype owner()
 {
     byte r, s, w, d, reuse, join, upgrade, room, taken, ended_generation, fresh;
-    bool is_stale, was_ready;
+    bool is_stale, was_ready, is_over;
 end:
     do
     :: atomic { box_of_owner ? PLACE(r, _) -> place(r); forget() }
-    :: atomic { box_of_owner ? TELL(r, d) -> in_letters[GENERATION(d)]--; tell(r, d); is_telling[r] = false; forget_request(r); forget() }
+    :: atomic { box_of_owner ? TELL(r, d) -> in_letters[GENERATION(d)]--; tell(r, d); forget_request(r); forget() }
+#ifdef PEER_ASKS
+    :: atomic { box_of_owner ? REPLY(d, _) -> reply(d); in_letters[GENERATION(d)]--; forget() }
+#endif
     :: box_of_owner ? ATTENTION(_, _) -> take_orders_of_owner(); forget()
-    :: atomic { conn_state[0] != FREE -> network(0); forget() }
-    :: atomic { conn_state[1] != FREE -> network(1); forget() }
+    :: atomic { (conn_state[0] != FREE || conn_state[1] != FREE) ->
+        if
+        :: conn_state[0] != FREE
+        :: conn_state[1] != FREE -> d = 1
+        fi;
+        network(d);
+        forget() }
     od
 }
 
@@ -500,11 +563,12 @@ inline decide_from_the_row_on(r)
 /* Nobody is told of a connection before who is on it. */
 inline come_home(r)
 {
-    assert(state[r] == PLACING || state[r] == FAILED);
-    assert(outcome[r] != WRITTEN || state[r] == PLACING); /* what was withdrawn has left no byte */
+    assert(is_again[r] || state[r] == PLACING || state[r] == FAILED);
+    assert(is_again[r] || outcome[r] != WRITTEN || state[r] == PLACING); /* what was withdrawn has left no byte */
     if
-    :: outcome[r] == STALE && state[r] == PLACING -> outcome[r] = 0; decide_from_the_row_on(r)
-    :: outcome[r] == WRITTEN && state[r] == PLACING -> state[r] = SENT
+    :: is_again[r] -> is_again[r] = false /* it is there, or nowhere */
+    :: !is_again[r] && outcome[r] == STALE && state[r] == PLACING -> outcome[r] = 0; decide_from_the_row_on(r)
+    :: !is_again[r] && outcome[r] == WRITTEN && state[r] == PLACING -> state[r] = SENT
     :: else -> state[r] = FAILED
     fi;
     forget_request(r)
@@ -521,7 +585,10 @@ inline lose(slot, generation)
 #ifndef FAULT_HANDLE_WITHOUT_GENERATION
                 hop_generation[f] == generation &&
 #endif
-                hop_slot[f] == slot -> state[f] = FAILED; forget_request(f)
+                hop_slot[f] == slot ->
+                assert(conn_generation[slot] != hop_generation[f]); /* what lives is not given up */
+                state[f] = FAILED;
+                forget_request(f)
             :: else
             fi;
             f++
@@ -547,8 +614,37 @@ inline follow(r)
     has_told[r] = true;
     is_telling[r] = true;
     in_letters[hop_generation[r]]++;
-    box_of_owner ! TELL(r, HANDLE(hop_slot[r], hop_generation[r]));
+    box_of_owner ! TELL(r, NAME(hop_slot[r], hop_generation[r], hop_life[r]));
     forget_request(r)
+}
+
+/* The ACK did not reach its connection: it goes where the key of its request leads to now, as a placement. */
+inline send_again(r)
+{
+    is_telling[r] = false;
+    if
+    :: state[r] == ANSWERED ->
+        assert(key[r] == KEY(kind[r], policy_of[r]));
+        d_step {
+            is_again[r] = true;
+            stage[r] = QUEUED;
+            under_way[r]++;
+            assert(under_way[r] == 1)
+        };
+        box_of_owner ! PLACE(r, 0)
+    :: else -> forget_request(r) /* it is over, and nobody waits for anything */
+    fi
+}
+
+/* The peer's request is answered and over; what it was on is not busy with it any more. */
+inline answer(name)
+{
+    box_of_owner ! REPLY(name, 0);
+    s = SLOT(name);
+    if
+    :: conn_generation[s] == GENERATION(name) -> conn_flight[s] = conn_flight[s] & ~ASKED_BIT
+    :: else
+    fi
 }
 
 inline choose_kind(r)
@@ -580,7 +676,11 @@ active proctype home()
         has_told[1] = true;
 #endif
         choose_kind(0);
+#ifdef ANY_KINDS
         choose_kind(1)
+#else
+        kind[1] = PROVEN_KIND
+#endif
 #if REQUESTS > 2
         ;
         choose_kind(2)
@@ -591,13 +691,19 @@ end:
     :: atomic { box_of_home ? PLACED(r, s) -> come_home(r); forget_at_home() }
     :: atomic { box_of_home ? RESPONSE(r, s) ->
         /* its placement came home before, unless it was given up meanwhile */
-        assert(state[r] == SENT || state[r] == FAILED);
+        assert(state[r] == SENT || state[r] == FAILED || (state[r] == ANSWERED && has_told[r]));
         if
         :: state[r] == SENT -> state[r] = ANSWERED
         :: else
         fi;
         forget_request(r);
         forget_at_home() }
+#ifdef SEND_AGAIN
+    :: atomic { box_of_home ? BACK(r, s) -> send_again(r); forget_at_home() }
+#endif
+#ifdef PEER_ASKS
+    :: atomic { box_of_home ? ASKED(r, _) -> answer(r); forget_at_home() }
+#endif
     :: atomic { box_of_home ? CLOSED(s, r) ->
         in_letters[r]--;
         lose(s, r);

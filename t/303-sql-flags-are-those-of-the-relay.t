@@ -45,6 +45,18 @@ subtest 'the same table' => sub {
         join("\n", sort keys %conflicts), 'conflicts are equal';
 };
 
+subtest 'what has no effect yet' => sub {
+    my ($idle) = text_of("$source.c") =~ /enum \{ WITHOUT_EFFECT = ([^}]*) \}/;
+    my %is_idle = map { lc($_) =~ s/_/-/gr => 1 } ($idle // '') =~ /T_RELAY_(\w+)/g;
+    cmp_ok scalar(keys %is_idle), '>', 1, 'the source was read';
+    my @words = split /\n/, $pg->value("SELECT flag FROM trelay.flag_names() WHERE value IS NULL ORDER BY bit_number");
+    is join(' ', grep { $pg->value("SELECT trelay.flags_without_effect('$_')") eq $_ } @words),
+        join(' ', grep { $is_idle{$_} } @words), 'the same flags without a value';
+    is $pg->value("SELECT trelay.flags_without_effect('$_->[0]')"), $_->[1], "\"$_->[0]\"" for [ '', '' ],
+        [ 'lookup=dst+addr', '' ], [ 'lookup=dst+live', 'lookup=dst+live' ], [ 'no-auto-477, tls, crl', 'crl,no-auto-477' ],
+        [ 'max-age=90,cert=a,lookup=none', '' ];
+};
+
 sub refused { return $pg->refused("INSERT INTO trelay.route (name, flags) VALUES ('r', '$_[0]')", role => 'trelay_admin') }
 
 subtest 'what is refused' => sub {

@@ -257,6 +257,13 @@ subtest 'trelayctl' => sub {
     is($edge->control('explain', 'biloxi.example', 'flags=no-sni')->{decision}, 'open', 'explain: with flags');
     is($edge->control('explain', 'denver.example', 'flags=no-verify')->{reason}, 'weaken-refused', 'explain: a refusal');
     is($edge->control('explain', own_address(2))->{reason}, 'no-policy', 'explain: no row');
+    is($edge->control('explain', 'biloxi.example', 'flags=tls,crl,lookup=dst+live')->{without_effect}, 'crl,lookup=dst+live',
+        'explain: what has no effect');
+    is($edge->control('explain', 'biloxi.example', 'flags=tls')->{without_effect}, undef, 'explain: all has');
+    is($edge->control('explain', 'biloxi.example', 'flags=lookup=none')->{reason}, 'unsupported-feature', 'explain: lookup=none');
+    my ($none, $record) = ask(flags => 'lookup=none,verify-domain');
+    is($none->status, 500, 'a request with lookup=none is refused');
+    is($record->{reason}, 'unsupported-feature', 'as what this version lacks');
     for my $wrong (
         [ 2, qr/unknown command "dance"/,          'dance' ],
         [ 2, qr/explain needs its destination/,    'explain' ],

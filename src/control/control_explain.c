@@ -347,6 +347,18 @@ static void decide_for(struct explanation *explanation)
     locate(explanation);
 }
 
+/* What was asked for and changes nothing in this version. */
+static void say_without_effect(struct explanation *explanation)
+{
+    struct flag_set idle = explanation->question.flags;
+    struct buffer text = BUFFER_EMPTY;
+    idle.bits = flags_without_effect(&idle);
+    if (idle.bits == 0)
+        return;
+    flags_print(&idle, &text);
+    say_buffer(explanation, "without_effect", &text);
+}
+
 static void say_question(struct explanation *explanation)
 {
     const struct explain_question *question = &explanation->question;
@@ -355,6 +367,7 @@ static void say_question(struct explanation *explanation)
     say(explanation, "destination", question->uri_text);
     flags_print(&question->flags, &flags);
     say_buffer(explanation, "flags", &flags);
+    say_without_effect(explanation);
     if (question->pin_word != NULL)
         say(explanation, "pin", question->pin_word);
 }

@@ -402,8 +402,10 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
     if (flags == NULL)
         flags = &no_flags;
     if (row == NULL) {
-        if (!capabilities->flags_alone || !flags_have(flags, T_RELAY_LOOKUP) || !flags->lookup.is_none)
+        if (!flags_have(flags, T_RELAY_LOOKUP) || !flags->lookup.is_none)
             return (enum reason)why_fail(why, REASON_NO_POLICY, "no policy row");
+        if (!capabilities->flags_alone)
+            return (enum reason)why_fail(why, REASON_UNSUPPORTED_FEATURE, "lookup=none is not available");
         row = &flags_alone;
     }
     struct work work = { .snapshot = snapshot, .row = row, .flags = flags, .own_flags = flags, .target = target,

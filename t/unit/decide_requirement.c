@@ -493,7 +493,7 @@ static void lookup_none_stands_on_flags_that_ask_for_validation(void **state)
         bool is_allowed;
         enum reason reason;
     } tries[] = {
-        { "lookup=none,verify-domain=a.example,trust=anchors", false, REASON_NO_POLICY },
+        { "lookup=none,verify-domain=a.example,trust=anchors", false, REASON_UNSUPPORTED_FEATURE },
         { "lookup=none,verify-domain=a.example,trust=anchors", true, REASON_NONE },
         { "lookup=none,verify-chain,trust=anchors", true, REASON_NONE },
         { "lookup=none,verify-domain,trust=anchors", true, REASON_NO_EXPECTED_DOMAIN },

@@ -251,6 +251,7 @@ subtest 'trelayctl' => sub {
     my $status = $edge->control('status');
     is($status->{node}, 'edge', 'status: node');
     is($status->{database}, 1, 'status: database');
+    ok($status->{started_at} >= $^T && $status->{started_at} <= time, 'status: when it was started');
     my $explained = $edge->control('explain', 'biloxi.example');
     is($explained->{policy},   'biloxi', 'explain: the row');
     is($explained->{decision}, 'reuse',  'explain: the decision');

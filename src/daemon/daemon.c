@@ -246,8 +246,10 @@ static int make(struct trelay_daemon *daemon, struct why *why)
 {
     const struct options *options = daemon->options;
     int rc = loop_new(&daemon->loop, why);
-    if (rc == 0)
+    if (rc == 0) {
+        daemon->started_at = loop_wall_s(daemon->loop);
         rc = check_libraries(daemon, why);
+    }
     if (rc == 0)
         rc = mailbox_new(daemon->loop, mail_deliver, daemon, &daemon->mailbox);
     if (rc == 0)
@@ -315,7 +317,6 @@ int daemon_run(const struct options *options, struct why *why)
     loop_timer_init(&daemon.memory_timer, on_memory_look, &daemon);
     rc = make(&daemon, why);
     if (rc == 0) {
-        daemon.started_at = loop_wall_s(daemon.loop);
         const char *warning = timer_settings_warning(&options->relay.timers);
         if (warning != NULL)
             log_event(&daemon.scope, LOG_LEVEL_WARN, LOG_EVENT_CONFIGURATION, LOG_STRING("detail", warning));

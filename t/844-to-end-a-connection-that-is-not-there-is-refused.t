@@ -39,7 +39,7 @@ sub close_by_psql ($id) {
 
 my $id = opened();
 my $other = $id =~ s/\d+$/999/r; # in the same place
-for my $none ($other, '0.999.1', (grep { $_ ne $id } '0.0.1', '1.0.1'), '9.0.1') {
+for my $none ($other, '0.999.1', '1.7.1', '9.0.1') {
     my ($status, $said) = $edge->daemon->ctl('close', $none);
     is($status, 1, "trelayctl close $none: refused");
     like($said, qr/no such connection/, 'and why');

@@ -149,6 +149,36 @@ static void the_age_of_the_busy(void **state)
     bench_fini(&bench);
 }
 
+static void keep_facts(void *arg, const struct flow_status *status)
+{
+    struct connection_facts **facts = arg;
+    *facts = connection_facts_ref(status->facts);
+}
+
+/* Likewise of who connected to us, by what he has asked. */
+static void the_age_of_who_goes_on_asking(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct connection_facts *facts = NULL;
+    struct bench_peer *callers = start(&bench, with_age);
+    bench_call(callers, NULL, true);
+    fixture_settle(bench.loop);
+    flow_pool_visit(bench.pool, keep_facts, &facts);
+    assert_true(facts != NULL && facts->is_accepted);
+    connection_facts_begin(facts);
+    passed_ms = AGE_S * 1000;
+    look_again(&bench);
+    passed_ms += DRAIN_S / 2 * 1000;
+    look_again(&bench);
+    assert_int_equal(bench.closed, 0);
+    passed_ms += DRAIN_S * 1000;
+    fixture_until_count(bench.loop, &bench.closed, 1);
+    connection_facts_end(facts);
+    connection_facts_unref(facts);
+    bench_fini(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +187,7 @@ int main(void)
         cmocka_unit_test_setup(the_age_of_a_sleeper, reset),
         cmocka_unit_test_setup(the_age_of_who_connected, reset),
         cmocka_unit_test_setup(the_age_of_the_busy, reset),
+        cmocka_unit_test_setup(the_age_of_who_goes_on_asking, reset),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

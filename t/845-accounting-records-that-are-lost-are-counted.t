@@ -30,7 +30,7 @@ my $asked = 1;
 subtest 'the database is away' => sub {
     $edge->{postgres}->stop;
     $process->wait_until('no session', sub { !$edge->control('status')->{database} });
-    $asked++ while $asked < 2000 && ask() == 200 && !(records()->{lost} // 1);
+    do { $asked++ } while ask() == 200 && $asked < 2000 && !(records()->{lost} // 1);
     $process->wait_until('all are counted', sub {
         my $records = records();
         return !%$records || $records->{written} + $records->{waiting} + $records->{lost} >= $asked;

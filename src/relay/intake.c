@@ -23,9 +23,8 @@ static void check_rules(const struct sip_message *request, struct intake *intake
 }
 
 /* A SIPS request has come by TLS and leaves by TLS (RFC 5630 5.3, RFC 3261 26.2.2). */
-static void check_sips(const struct sip_message *request, const struct intake_terms *terms, struct intake *intake)
+static void check_sips_uri(const struct sip_uri *uri, const struct intake_terms *terms, struct intake *intake)
 {
-    const struct sip_uri *uri = sip_message_uri(request);
     enum reason reason = REASON_NONE;
     if (uri == NULL || uri->scheme != SIP_URI_SIPS)
         return;
@@ -39,13 +38,21 @@ static void check_sips(const struct sip_message *request, const struct intake_te
             is_datagram ? "there is no SIPS over UDP" : "a SIPS request has to come by TLS");
 }
 
+/* Behind a strict router the URI of the request is the last Route (16.4). */
+static void check_restored(const struct routing *routing, const struct intake_terms *terms, struct intake *intake)
+{
+    struct sip_uri uri;
+    if (routing->edits.route_remove_last && sip_uri_parse(routing->edits.request_uri, &uri) == 0)
+        check_sips_uri(&uri, terms, intake);
+}
+
 void intake_decide(const struct sip_message *request, const struct intake_terms *terms, struct intake *intake_r,
     struct why *why)
 {
     memset(intake_r, 0, offsetof(struct intake, routing.targets));
     check_rules(request, intake_r);
     if (intake_r->status == 0)
-        check_sips(request, terms, intake_r);
+        check_sips_uri(sip_message_uri(request), terms, intake_r);
     if (intake_r->status != 0)
         return;
     struct routing *routing = &intake_r->routing;
@@ -56,6 +63,9 @@ void intake_decide(const struct sip_message *request, const struct intake_terms 
         refuse(intake_r, routing->status, routing->reason, is_told ? why->text : routing->phrase_detail);
         return;
     }
+    check_restored(routing, terms, intake_r);
+    if (intake_r->status != 0)
+        return;
     /* The ACK of a 2xx has no branch that a loop could be told by; Max-Forwards ends it. */
     if (sip_message_method(request) == SIP_METHOD_ACK)
         return;

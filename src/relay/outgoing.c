@@ -61,11 +61,11 @@ static struct slice compose_via(const struct outgoing *outgoing, struct buffer *
 }
 
 /* In a dialog too (16.6(4)): who has lost its state makes the route set anew out of any request, and a NOTIFY makes
- * the dialog of a subscription though its To has a tag (RFC 6665 4.3). */
+ * the dialog of a subscription though its To has a tag (RFC 6665 4.3). What an unknown method makes is not known. */
 bool outgoing_makes_dialog(enum sip_method method)
 {
     return method == SIP_METHOD_INVITE || method == SIP_METHOD_SUBSCRIBE || method == SIP_METHOD_REFER ||
-        method == SIP_METHOD_NOTIFY;
+        method == SIP_METHOD_NOTIFY || method == SIP_METHOD_OTHER;
 }
 
 /* "<sip:host:port;transport=tcp;lr>"; sips only where the request is (16.6(4)). transport=tls is written only where
@@ -103,10 +103,12 @@ static void add_record_routes(const struct outgoing *outgoing, const struct list
     const char *host = outgoing->rr_host != NULL ? outgoing->rr_host : out_side->advertised_host;
     edit->record_route[edit->record_route_count++] = compose_record_route(text, host, out_side->advertised_port,
         outgoing->transport, is_sips, outgoing->out_names_tls, outgoing->pin);
-    /* RFC 5658: one for each side where they differ; ours are popped together. */
+    /* RFC 5658: one for each side where they differ; ours are popped together. A caller without TLS is not told to come
+     * by TLS to where there is none. */
+    bool in_is_sips = is_sips && in_side->transport == SIP_TRANSPORT_TLS;
     if (in_side != out_side || outgoing->rr_host != NULL)
         edit->record_route[edit->record_route_count++] = compose_record_route(text, in_side->advertised_host,
-            in_side->advertised_port, in_side->transport, is_sips, outgoing->in_names_tls, SLICE_ABSENT);
+            in_side->advertised_port, in_side->transport, in_is_sips, outgoing->in_names_tls, SLICE_ABSENT);
 }
 
 int outgoing_compose(const struct outgoing *outgoing, struct buffer *scratch, struct buffer *out)

@@ -286,7 +286,8 @@ static void take_in(struct exchange *exchange, struct intake *intake, struct why
     const struct relay *relay = worker->relay;
     struct intake_terms terms = { .settings = relay->settings, .snapshot = exchange->snapshot,
         .secret = &relay->secret, .hash_seed = relay->hash_seed,
-        .source = { .peer = exchange->peer, .is_trusted = is_trusted(worker, &exchange->upstream.source) },
+        .source = { .peer = exchange->peer, .is_trusted = is_trusted(worker, &exchange->upstream.source),
+            .listener = exchange->upstream.listener },
         .came_by_tls = exchange->upstream.transport == TRANSPORT_TLS };
     fill_domains(exchange);
     intake_decide(exchange->request, &terms, intake, why);

@@ -111,13 +111,24 @@ static bool reserve_text(struct work *work)
         refuse(work, 503, REASON_NO_MEMORY, "out of memory");
 }
 
-/* 16.4: maddr that is ours goes, with port and transport, for the request has come to where they lead. */
+/* The request has come where port and transport of URI lead; without a transport, by any. */
+static bool has_come_by(const struct work *work, const struct sip_uri *uri)
+{
+    const struct listener_settings *listener = work->source->listener;
+    if (listener == NULL)
+        return true;
+    uint16_t port = uri->port != 0 ? uri->port : listener->transport == SIP_TRANSPORT_TLS ? 5061 : 5060;
+    bool is_transport = uri->transport == SIP_TRANSPORT_NONE || uri->transport == listener->transport;
+    return is_transport && (port == listener->endpoint.port || port == listener->advertised_port);
+}
+
+/* 16.4: maddr that is ours goes, with port and transport, if the request has come to where they lead. */
 static bool strip_own_maddr(struct work *work)
 {
     const struct sip_uri *uri = &work->request_uri;
     struct sip_host maddr;
     if (!sip_uri_is_sip(uri) || slice_is_absent(uri->maddr) || sip_host_parse_bare(uri->maddr, &maddr) != 0 ||
-        !own_uri_is_own_host(work->settings, &maddr))
+        !own_uri_is_own_host(work->settings, &maddr) || !has_come_by(work, uri))
         return true;
     static const struct slice names[] = { { "maddr", 5 }, { "transport", 9 } };
     struct buffer *text = &work->routing->text;
@@ -408,14 +419,35 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
         (void)refuse(&work, 403, REASON_NO_POLICY, "maddr names another host than the domain");
 }
 
+static bool is_sips_text(struct slice uri)
+{
+    return slice_equal_nocase(slice_first(uri, 5), SLICE_LITERAL("sips:"));
+}
+
+/* What is on top of Route when a strict router has gone from there into the Request-URI. */
+static bool has_sips_on_top(const struct sip_message *request, const struct routing_edits *edits)
+{
+    struct sip_values values = sip_values_of(request, SIP_HEADER_ROUTE);
+    struct sip_value value;
+    uint32_t count = 0;
+    while (sip_values_next(&values, &value)) {
+        struct sip_uri uri;
+        if (count++ == edits->route_remove_first)
+            return route_uri(value.text, &uri) && uri.scheme == SIP_URI_SIPS;
+    }
+    return false;
+}
+
 bool routing_is_sips(const struct sip_message *request, const struct routing_edits *edits,
     const struct sip_uri *next_hop)
 {
     const struct sip_uri *uri = sip_message_uri(request);
-    struct slice changed = edits->request_uri;
-    bool is_sips = slice_is_absent(changed) ? uri != NULL && uri->scheme == SIP_URI_SIPS
-                                            : slice_equal_nocase(slice_first(changed, 5), SLICE_LITERAL("sips:"));
-    return is_sips || next_hop->scheme == SIP_URI_SIPS;
+    struct slice changed = edits->request_uri, pushed_aside = edits->route_append;
+    bool is_sips = slice_is_absent(changed) ? uri != NULL && uri->scheme == SIP_URI_SIPS : is_sips_text(changed);
+    if (is_sips || next_hop->scheme == SIP_URI_SIPS)
+        return true;
+    return !slice_is_absent(pushed_aside) &&
+        (is_sips_text(slice_from(pushed_aside, 1)) || has_sips_on_top(request, edits));
 }
 
 void routing_fini(struct routing *routing)

@@ -44,13 +44,15 @@ struct routing {
     struct routing_target targets[ROUTING_TARGETS_MAX]; /* set up to the count */
 };
 
-/* 16.6(4): the URI by which the request leaves, or what stands above it in Route, is a SIPS URI. */
+/* 16.6(4): the URI by which the request leaves, or what then stands on top of Route, is a SIPS URI; or the URI was one
+ * that a strict router has pushed aside. */
 bool routing_is_sips(const struct sip_message *request, const struct routing_edits *edits,
     const struct sip_uri *next_hop);
 
 struct routing_source {
     const struct peer_rule *peer; /* the rule that accepted the sender */
     bool is_trusted;              /* may send flags */
+    const struct listener_settings *listener; /* where it came in; NULL: unknown, as where maddr leads */
 };
 
 /* Fills *routing_r in every case; free it with routing_fini(). WHY has the text of a refused flag. */

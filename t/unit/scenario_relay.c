@@ -391,7 +391,7 @@ static void decide(struct exchange *exchange)
     struct world *world = exchange->world;
     const struct agent *from = exchange->upstream.agent;
     struct intake_terms terms = { .settings = &world->settings, .snapshot = world->snapshot, .secret = &secret,
-        .source = { &from->peer, from->is_trusted }, .hash_seed = HASH_SEED,
+        .source = { &from->peer, from->is_trusted, from->listener }, .hash_seed = HASH_SEED,
         .came_by_tls = from->transport == SIP_TRANSPORT_TLS };
     intake_decide(exchange->request, &terms, &exchange->intake, NULL);
 }

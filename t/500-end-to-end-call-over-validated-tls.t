@@ -318,6 +318,7 @@ subtest 'SIGTERM lets calls end' => sub {
     is($last->{status}, 200, 'its record was written');
 };
 
+unlike($edge->daemon->log, qr/=unset\b/, 'no line of the log tells of what was not decided');
 $edge->stop;
 is($_->stop, 0, 'the partner ends well') for $biloxi, $moved, $impostor;
 done_testing;

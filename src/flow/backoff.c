@@ -105,6 +105,20 @@ void backoff_failed(struct backoff_book *book, const struct connection_key *key,
     list_append(&book->by_failure, &entry->link);
 }
 
+void backoff_hold(struct backoff_book *book, const struct connection_key *key, int64_t now_ms, uint64_t hold_ms)
+{
+    if (book->first_ms == 0)
+        return;
+    struct entry *entry = find(book, key);
+    if (entry == NULL && (entry = add(book, key)) == NULL)
+        return;
+    int64_t until_ms = now_ms + (int64_t)(hold_ms < book->longest_ms ? hold_ms : book->longest_ms);
+    entry->until_ms = entry->until_ms > until_ms ? entry->until_ms : until_ms;
+    entry->failed_ms = now_ms;
+    list_remove(&entry->link);
+    list_append(&book->by_failure, &entry->link);
+}
+
 void backoff_worked(struct backoff_book *book, const struct connection_key *key)
 {
     struct entry *entry = find(book, key);

@@ -31,6 +31,8 @@ void backoff_place(const struct requirement_key *fields, uint64_t seed, struct c
 
 /* Without memory it is as if nothing had failed. */
 void backoff_failed(struct backoff_book *book, const struct connection_key *key, int64_t now_ms);
+/* It is held for HOLD_MS, and no longer than the longest that failures are held. */
+void backoff_hold(struct backoff_book *book, const struct connection_key *key, int64_t now_ms, uint64_t hold_ms);
 void backoff_worked(struct backoff_book *book, const struct connection_key *key);
 
 enum backoff_state {

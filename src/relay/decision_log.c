@@ -23,6 +23,8 @@ void decision_log(const struct relay_step *step, enum decision decision, const s
         return;
     if (facts != NULL)
         (void)connection_id_print(facts->handle, id);
+    if (decision == DECISION_UNSET && reason != REASON_NONE)
+        decision = DECISION_REJECT; /* it came to none */
     bool has_key = facts != NULL && facts->has_key_digest;
     log_event(&exchange->worker->scope, LOG_LEVEL_INFO, LOG_EVENT_DECISION,
         LOG_SLICE("call-id", sip_message_call_id(exchange->request)),
@@ -30,7 +32,8 @@ void decision_log(const struct relay_step *step, enum decision decision, const s
         LOG_STRING("policy", step->used_row != NULL ? step->used_row->name : NULL),
         LOG_STRING("pinned", step->is_pinned ? "yes" : NULL), LOG_STRING("decision", decision_name(decision)),
         LOG_STRING("transport", transport_name(step->target.transport)),
-        LOG_ENDPOINT("target", &step->target.endpoint), LOG_STRING("level", level_name(step->level)),
+        LOG_ENDPOINT("target", &step->target.endpoint),
+        LOG_STRING("level", step->level != LEVEL_UNSET ? level_name(step->level) : NULL),
         LOG_STRING("expected", step->expected_domain[0] != '\0' ? step->expected_domain : NULL),
         LOG_STRING("connection", id[0] != '\0' ? id : NULL),
         LOG_HEX("key", has_key ? slice_of((const char *)facts->key_digest, DIGEST_SIZE) : SLICE_ABSENT),

@@ -138,7 +138,7 @@ static void log_done(const struct exchange *exchange, const struct relay_step *s
         LOG_STRING("decision", has_target ? decision_name(step->decision) : NULL),
         LOG_STRING("transport", has_target ? transport_name(step->target.transport) : NULL),
         LOG_STRING("connection", id[0] != '\0' ? id : NULL),
-        LOG_STRING("level", has_target ? level_name(step->level) : NULL),
+        LOG_STRING("level", has_target && step->level != LEVEL_UNSET ? level_name(step->level) : NULL),
         LOG_STRING("reason", reason != REASON_NONE ? reason_word(reason) : NULL),
         LOG_STRING("detail", detail != NULL && detail[0] != '\0' ? detail : NULL));
 }

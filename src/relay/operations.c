@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* operations.c - what the transaction layer asks of the edge; see transaction/layer.h. */
-#include "relay/worker.h"
+#include "relay/held.h"
 
 static void send_response(void *arg, struct server_transaction *server, struct slice bytes, void *hop)
 {
@@ -54,7 +54,7 @@ static bool next_address(void *arg, struct branch *branch, enum reason reason, u
     (void)arg;
     (void)status;
     if (reason == REASON_TIMEOUT)
-        t_relay_silent(branch_user(branch));
+        held_silent(branch_user(branch));
     return t_relay_next_address(branch_user(branch), reason);
 }
 
@@ -76,8 +76,9 @@ static bool withdraw(void *arg, struct client_transaction *client)
 static void response_seen(void *arg, struct branch *branch, struct sip_message *response)
 {
     struct worker *worker = arg;
-    (void)response;
-    t_relay_heard(branch_user(branch));
+    held_heard(branch_user(branch));
+    if (sip_message_status(response) == 503)
+        held_unavailable(branch_user(branch), response);
     atomic_fetch_add_explicit(&worker->counts.responses, 1, memory_order_relaxed);
 }
 
@@ -108,7 +109,7 @@ static void answered(void *arg, struct response_context *context, const struct r
     struct relay_step *step = summary->branch != NULL ? branch_user(summary->branch) : NULL;
     enum reason reason = summary->reason;
     if (step != NULL && reason == REASON_TIMEOUT)
-        t_relay_silent(step);
+        held_silent(step);
     exchange_account(exchange, step, summary->status, reason,
         reason != REASON_NONE && step != NULL ? step->why.text : NULL);
 }

@@ -169,6 +169,7 @@ static void take_orders(void *receiver, struct mail *mail)
     if ((orders & ORDER_FORGET) != 0) {
         resolver_forget(worker->resolver);
         backoff_clear(&worker->silent);
+        backoff_clear(&worker->unavailable);
         if (worker->pool != NULL)
             flow_pool_forget_failures(worker->pool);
     }

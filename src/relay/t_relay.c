@@ -8,6 +8,7 @@
 #include "policy/name.h"
 #include "relay/decision_log.h"
 #include "relay/dialog.h"
+#include "relay/held.h"
 #include "relay/next_hop.h"
 #include "relay/outgoing.h"
 #include "relay/worker.h"
@@ -478,6 +479,9 @@ static enum reason try_address(struct relay_step *step)
     if (reason != REASON_NONE)
         return reason;
     connection_key_encode(&requirement.key, worker->relay->hash_seed, &key);
+    step->key_hash = key.hash;
+    if (has_other(step) && held_is_key(step))
+        return REASON_BACKOFF;
     struct hop *hop = hop_new(step);
     struct client_transaction *client;
     struct try_request try = { .user = hop,
@@ -595,61 +599,11 @@ static void forget_last_try(struct relay_step *step)
     step->why = WHY_NONE;
 }
 
-/* The book of places that do not answer datagrams, and the place of the last try in it; NULL: it is none. */
-static struct backoff_book *silent_place(const struct relay_step *step, struct connection_key *place_r)
-{
-    struct worker *worker = step->exchange->worker;
-    const struct requirement_key fields = { .role = ROLE_OUT, .transport = TRANSPORT_UDP,
-        .destination = step->target.endpoint };
-    if (step->target.transport != TRANSPORT_UDP)
-        return NULL;
-    backoff_place(&fields, worker->relay->hash_seed, place_r);
-    return &worker->silent;
-}
-
-void t_relay_heard(struct relay_step *step)
-{
-    struct connection_key place;
-    struct backoff_book *book = NULL;
-    step->is_heard = true;
-    if (step->exchange->worker->silent.entries.count > 0)
-        book = silent_place(step, &place);
-    if (book != NULL)
-        backoff_worked(book, &place);
-}
-
-void t_relay_silent(struct relay_step *step)
-{
-    struct connection_key place;
-    struct backoff_book *book = step->is_heard ? NULL : silent_place(step, &place);
-    int64_t now_ms = (int64_t)loop_now_ms(step->exchange->worker->loop);
-    if (book == NULL)
-        return;
-    backoff_expire(book, now_ms);
-    backoff_failed(book, &place, now_ms);
-}
-
-/* A place that did not answer is left out by who has another (RFC 4321 1.3), but for one that finds out: until it is
- * heard it counts as silent. */
-static bool is_passed_over(const struct relay_step *step)
-{
-    struct connection_key place;
-    struct worker *worker = step->exchange->worker;
-    int64_t now_ms = (int64_t)loop_now_ms(worker->loop);
-    if (worker->silent.entries.count == 0 || !has_other(step))
-        return false;
-    struct backoff_book *book = silent_place(step, &place);
-    enum backoff_state state = book != NULL ? backoff_state(book, &place, now_ms) : BACKOFF_NONE;
-    if (state == BACKOFF_PROBATION)
-        backoff_failed(book, &place, now_ms);
-    return state == BACKOFF_HELD;
-}
-
 static enum reason try_next_address(struct relay_step *step)
 {
     forget_last_try(step);
     step->target = step->targets[step->target_next++];
-    if (is_passed_over(step))
+    if (has_other(step) && held_is_place(step))
         return REASON_BACKOFF;
     return is_stateless(step) ? send_stateless(step) : try_address(step);
 }

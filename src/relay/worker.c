@@ -189,12 +189,14 @@ static int make_layer(struct worker *worker)
 }
 
 /* That nobody answers shows after 64 T1 only, so that it is believed for no less. */
-static int init_silent(struct worker *worker)
+static int init_books(struct worker *worker)
 {
     const struct relay_settings *settings = worker->relay->settings;
     uint32_t silence = timer_64_t1_ms(&settings->timers);
     uint32_t hold = settings->backoff_max_ms > silence ? settings->backoff_max_ms : silence;
-    return backoff_init(&worker->silent, settings->backoff_ms > 0 ? hold : 0, hold);
+    int rc = backoff_init(&worker->silent, settings->backoff_ms > 0 ? hold : 0, hold);
+    int also = backoff_init(&worker->unavailable, settings->backoff_ms, settings->backoff_max_ms);
+    return rc != 0 ? rc : also;
 }
 
 static int make_resolver(struct worker *worker, struct why *why)
@@ -216,7 +218,7 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index, stru
     log_scope_init_child(&worker->scope, &relay->scope, NULL, NULL);
     log_limiter_init(&worker->limiter, &worker->strangers, &worker->scope);
     list_init(&worker->stateless);
-    if (init_silent(worker) != 0)
+    if (init_books(worker) != 0)
         return why_fail(why, ERROR_MEMORY, "no memory for a worker");
     worker->udps = calloc(relay->settings->listener_count, sizeof(*worker->udps));
     worker->accepts = calloc(relay->settings->listener_count, sizeof(*worker->accepts));
@@ -350,6 +352,7 @@ void worker_fini(struct worker *worker)
     mailbox_free(worker->mailbox);
     hop_table_fini(&worker->hops);
     backoff_fini(&worker->silent);
+    backoff_fini(&worker->unavailable);
     policy_snapshot_unref(worker->snapshot);
     loop_free(worker->loop);
     net_scratch_free(worker->scratch);

@@ -67,6 +67,7 @@ struct worker {
     struct loop_timer record_timer;
     struct hop_table hops;       /* tries under way, by connection */
     struct backoff_book silent;  /* places that datagrams went to and nothing came back from */
+    struct backoff_book unavailable; /* keys under which a 503 with Retry-After came */
     struct buffer text, message; /* scratch of one composition */
     struct worker_counts counts;
     struct sip_limits limits;
@@ -149,6 +150,7 @@ struct relay_step {
     size_t target_count, target_next;
     bool is_last;                      /* no other target of the request comes behind it */
     bool is_heard;                     /* the last try got a response */
+    uint64_t key_hash;                 /* of its connection key */
     /* the last try, for the record */
     struct locate_target target;
     const struct outbound_policy *used_row;
@@ -225,9 +227,6 @@ void append_warning(const struct worker *worker, enum reason reason, const char 
 void t_relay_start(struct relay_step *step);
 /* REASON: why the last one failed. */
 bool t_relay_next_address(struct relay_step *step, enum reason reason);
-/* What the last try tells of its address: a response came; or none, and the time is over. */
-void t_relay_heard(struct relay_step *step);
-void t_relay_silent(struct relay_step *step);
 /* Outside a transaction: the ACK of a 2xx. Frees STEP when done. */
 void t_relay_stateless(struct relay_step *step);
 /* CANCEL or ACK, whose connection is gone: to the same address, under the same requirement (RFC 5923 8.1). False: it

@@ -45,6 +45,22 @@ static int close_book(void **state)
     return 0;
 }
 
+static void who_asks_for_rest_has_it_for_so_long(void **state)
+{
+    struct backoff_book *book = *state;
+    const struct connection_key key = key_of(1), other = key_of(2);
+    backoff_hold(book, &key, 5000, 3000);
+    assert_int_equal(backoff_state(book, &key, 7999), BACKOFF_HELD);
+    assert_int_equal(backoff_state(book, &other, 7999), BACKOFF_NONE);
+    assert_int_not_equal(backoff_state(book, &key, 8000), BACKOFF_HELD);
+    backoff_hold(book, &key, 9000, UINT64_MAX);
+    backoff_hold(book, &key, 9500, 1000); /* what was asked for before is not taken back */
+    assert_int_equal(backoff_state(book, &key, 9000 + LONGEST_MS - 1), BACKOFF_HELD);
+    assert_int_not_equal(backoff_state(book, &key, 9000 + LONGEST_MS), BACKOFF_HELD);
+    backoff_expire(book, 9500 + LONGEST_MS + MEMORY_MS + 1);
+    assert_int_equal(backoff_state(book, &key, 9501), BACKOFF_NONE);
+}
+
 static void each_failure_holds_for_longer(void **state)
 {
     struct backoff_book *book = *state;
@@ -168,6 +184,7 @@ static void nothing_is_held_where_it_is_switched_off(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        { "C09: who asks for rest has it", who_asks_for_rest_has_it_for_so_long, open_book, close_book, NULL },
         { "D20: each failure holds for longer", each_failure_holds_for_longer, open_book, close_book, NULL },
         { "D20: it is forgotten in the end", it_is_forgotten_in_the_end, open_book, close_book, NULL },
         { "a book has an end", a_book_has_an_end, open_book, close_book, NULL },

@@ -9,6 +9,7 @@ use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use List::Util qw(sum);
 use Test::More;
 use Time::HiRes qw(time);
 use Trelay::Model::Run;
@@ -28,9 +29,10 @@ sub run_with ($seed, $steps, %more) {
     my $is_off = $more{is_reuse_off} ? ' without reuse' : '';
     ok($ended && !@wrong, "seed $seed$is_off: nothing but what is permitted");
     diag($_) for @wrong > TOLD ? @wrong[ 0 .. TOLD - 1 ] : @wrong;
-    my $text = sprintf 'seed %s%s: %d steps in %.1f s; %d policies, %d requests, %d connections, %d seen by peers; within calls %d served, %d refused', $seed, $is_off,
-        $run->{step}, time - $begin, scalar @{ $oracle->{worlds} }, scalar keys %{ $oracle->{requests} },
-        scalar keys %{ $oracle->{connections} }, $oracle->{judged}, @{ $run->{dialogs} }{qw(served refused)};
+    my $text = sprintf 'seed %s%s: %d steps in %.1f s; %d policies, %d requests, %d connections, %d seen by peers, %d followed'
+        . ' elsewhere; within calls %d served, %d refused', $seed, $is_off, $run->{step}, time - $begin,
+        scalar @{ $oracle->{worlds} }, scalar keys %{ $oracle->{requests} }, $run->connections,
+        @$oracle{qw(judged followed)}, @{ $run->{dialogs} }{qw(served refused)};
     $end ? diag($text) : note($text);
     return $run;
 }
@@ -39,10 +41,15 @@ sub run_with ($seed, $steps, %more) {
 sub run_twice ($seed, $steps) {
     my @runs = map { run_with($seed, $steps, is_reuse_off => $_) } 0, 1;
     my @outcomes = map { $_->{outcomes} } @runs;
-    cmp_ok($_->{oracle}{judged}, '>', $steps / 10, "seed $seed: enough of it was seen by peers") for @runs;
+    cmp_ok($_->{oracle}{judged}, '>', $steps / 2, "seed $seed: enough of it was seen by peers") for @runs;
     is_deeply(@outcomes, "INV-31 seed $seed: with and without reuse the same answers and identities");
-    cmp_ok(scalar(grep { $_ ne '?' } @{ $outcomes[0] }), '>', $steps / 40, "seed $seed: enough of them");
-    return;
+    my @known  = grep { $_ ne '?' } @{ $outcomes[0] };
+    my @served = grep { /^(?:200|4\d\d) \w \S+$/ } @known;
+    cmp_ok(scalar @served, '>', $steps / 15, "seed $seed: enough of them were served");
+    cmp_ok(keys %{ { map { s/^\d+ //r => 1 } @served } }, '>', 1, "seed $seed: not all in one way");
+    cmp_ok(@known - @served, '>', $steps / 20, "seed $seed: enough of them were refused");
+    cmp_ok($runs[1]->connections, '>', 1.2 * $runs[0]->connections, "seed $seed: one of the two reused connections");
+    return @runs;
 }
 
 if (my $seconds = $ENV{TEST_SECONDS}) {
@@ -54,8 +61,8 @@ elsif (defined $ENV{SEED}) {
     run_with($ENV{SEED}, $ENV{STEPS} // SEED_STEPS, is_reuse_off => $ENV{REUSE_OFF} // 0);
 }
 else {
-    run_twice(17, TWIN_STEPS);
-    my $dialogs = run_with(8, SEED_STEPS)->{dialogs};
-    cmp_ok($dialogs->{$_}, '>', 1, "requests within calls were $_") for qw(served refused);
+    my @runs = (run_with(8, SEED_STEPS), run_twice(17, TWIN_STEPS));
+    cmp_ok($runs[0]{dialogs}{$_}, '>', 5, "requests within calls were $_") for qw(served refused);
+    cmp_ok(sum(map { $_->{oracle}{followed} } @runs), '>', 0, 'a CANCEL followed where its connection was lost');
 }
 done_testing;

@@ -28,7 +28,7 @@ my %IS_VERDICT = map { $_ => 1 } qw(no-certificate certificate-malformed chain-u
 
 sub new ($class) {
     return bless { worlds => [], requests => {}, connections => {}, seen => {}, branch => {}, key_of => {}, violations => [],
-        connection_id => {}, judged => 0 }, $class;
+        connection_id => {}, judged => 0, followed => 0 }, $class;
 }
 
 # A world that may rule from this moment on; the number of it.
@@ -100,6 +100,7 @@ sub absorb ($self, @events) {
         elsif ($event->{event} eq 'end') { $connection->{is_open} = 0 }
         elsif ($event->{event} eq 'message') {
             $connection->{first_message} //= $event->{time};
+            $connection->{last_turn} = $event->{turn};
             push @{ $self->{unjudged} }, { %$event, connection => $connection };
             push @{ $self->{seen}{ $event->{token} } }, $event;
         }
@@ -109,6 +110,34 @@ sub absorb ($self, @events) {
 
 sub open_connections ($self, $peer) {
     return grep { $_->{is_open} && $_->{peer} eq $peer && defined $_->{leaf} } values %{ $self->{connections} };
+}
+
+# The peers that have the INVITE with that token, on connections that are there.
+sub rings_at ($self, $token) {
+    my @invites = grep { $_->{method} eq 'INVITE' } @{ $self->{seen}{$token} // [] };
+    return map { $_->{peer} } grep { $self->{connections}{"$_->{peer}/$_->{n}"}{is_open} } @invites;
+}
+
+# Is its INVITE on a connection that has ended?
+sub is_lost ($self, $token) {
+    return scalar grep { $_->{method} eq 'INVITE' && !$self->{connections}{"$_->{peer}/$_->{n}"}{is_open} } @{ $self->{seen}{$token} // [] };
+}
+
+sub is_follower ($self, $seen) {
+    my $request = $self->{requests}{ $seen->{token} };
+    return $request && !$request->{dialog} && $seen->{method} =~ /^(?:ACK|CANCEL)$/;
+}
+
+# Where the INVITEs of that branch were seen.
+sub before ($self, $seen) {
+    my @invites = grep { $_->{method} eq 'INVITE' && $_->{branch} eq $seen->{branch} } @{ $self->{seen}{ $seen->{token} } };
+    return map { $self->{connections}{"$_->{peer}/$_->{n}"} } @invites;
+}
+
+# Connections that must have ended, since an ACK or CANCEL went elsewhere, and have not yet as far as the diary goes.
+sub ends_to_come ($self) {
+    return grep { $_->{is_open} } map { my $seen = $_; grep { $_ != $seen->{connection} } $self->before($seen) }
+        grep { $self->is_follower($_) } @{ $self->{unjudged} // [] };
 }
 
 # Everything seen so far by requests that have their answer.
@@ -126,12 +155,20 @@ sub judge ($self) {
     return;
 }
 
-# CANCEL and ACK go where their INVITE went, or, when that has ended, on another connection that has shown and proven the
-# same (doc/decision/0012).
-sub may_follow ($self, $before, $now) {
+# CANCEL and ACK go where their INVITE went, or, when that has ended, on another connection of its key (doc/decision/0012).
+# Nothing is there after that: a peer that finds both ready notes either first, and the other at its next turn at the latest.
+sub may_follow ($self, $request, $before, $seen) {
+    my $now = $seen->{connection};
     return 1 if $before->{name} eq $now->{name};
-    return if $before->{is_open} || $before->{peer} ne $now->{peer} || ($before->{leaf} // '') ne ($now->{leaf} // '');
-    return ($before->{sni} // '') eq ($now->{sni} // '') && same_client($before, $now);
+    return 0 if $before->{is_open} || $before->{peer} ne $now->{peer} || $before->{last_turn} > $seen->{turn} + 1;
+    my $world   = $self->newest;
+    my @allowed = grep { !$_->{deny} && $self->is_hop($_, $now->{peer}) && $world->fits($_, $before) && $world->fits($_, $now) }
+        $self->needs_of($request);
+    return 0 if !@allowed;
+    return 1 if $request->{follows}{ $now->{name} }++; # the ACK of what was cancelled there
+    $self->{followed}++;
+    $self->judge_company($request, $now, "$now->{name}, by a $seen->{method}", @allowed);
+    return 1;
 }
 
 # Whoever was not asked has shown nothing.
@@ -144,10 +181,11 @@ sub same_client ($one, $other) {
 sub judge_branch ($self, $request, $seen) {
     my ($method, $name) = ($seen->{method}, $seen->{connection}{name});
     $self->violation("S5 $method twice on branch $seen->{branch}", $request) if $self->{branch}{"$method $seen->{branch}"}++;
-    if (!$request->{dialog} && ($method eq 'ACK' || $method eq 'CANCEL')) {
-        my @invites = grep { $_->{method} eq 'INVITE' && $_->{branch} eq $seen->{branch} } @{ $self->{seen}{ $seen->{token} } };
-        $self->violation("S5 $method on $name, where its INVITE is not", $request)
-            if !grep { $self->may_follow($self->{connections}{"$_->{peer}/$_->{n}"}, $seen->{connection}) } @invites;
+    if ($self->is_follower($seen)) {
+        my @before = $self->before($seen);
+        my $where  = join ', ', map { "$_->{name}, " . ($_->{is_open} ? 'there' : 'ended') . ", leaf $_->{leaf}, last turn $_->{last_turn}" } @before;
+        $self->violation("S5 $method on $name (leaf $seen->{connection}{leaf}, turn $seen->{turn}), where its INVITE is not ($where)", $request)
+            if !grep { $self->may_follow($request, $_, $seen) } @before;
         return 0;
     }
     $self->violation("S5 $method came as $request->{method}", $request) if $method ne $request->{method};

@@ -93,7 +93,7 @@ sub events ($self) {
 # --- In the process of the peers ---
 
 sub note ($self, $connection, $event, %more) {
-    my %line = (event => $event, peer => $connection->{peer}, n => $connection->{n}, time => time, %more);
+    my %line = (event => $event, peer => $connection->{peer}, n => $connection->{n}, time => time, turn => $self->{turn}, %more);
     syswrite $self->{out}, $JSON->encode(\%line) . "\n";
     return;
 }
@@ -102,7 +102,7 @@ sub serve ($self, $control) {
     $SIG{PIPE} = 'IGNORE';
     sysopen $self->{out}, $self->{diary}->filename, O_WRONLY | O_APPEND or die "diary: $!\n";
     $self->{connection} = {};
-    while (1) {
+    for ($self->{turn} = 1;; $self->{turn}++) {
         my %listener = map { fileno $_->{listener} => $_ } grep { $_->{listener} } values %{ $self->{peer} };
         my $wanted = IO::Select->new($control, (map { $_->{listener} } values %listener),
             map { $_->{socket} } grep { $_->{stage} ne 'stalled' } values %{ $self->{connection} });
@@ -243,17 +243,19 @@ sub cancel ($self, $connection, $cancel) {
     my @of = grep { $_->branch eq $cancel->branch } @{ $connection->{held} };
     @{ $connection->{held} } = grep { $_->branch ne $cancel->branch } @{ $connection->{held} };
     $self->answer($connection, $_, 487) for @of;
-    return;
+    # Its connection was cut: the answer goes where it was cancelled, and names where it came.
+    my $lost = delete $self->{lost}{ $cancel->branch } // return;
+    return $self->say($connection, $lost->{message}, 487, $lost->{connection});
 }
 
 sub answer ($self, $connection, $message, $status) { return $self->say($connection, $message, $status) }
 
-sub say ($self, $connection, $message, $status) {
+sub say ($self, $connection, $message, $status, $came = $connection) {
     return if $connection->{is_gone};
     my ($host, $port) = @{ $self->{peer}{ $connection->{peer} } }{qw(host port)};
     my $text = response($message, $status, 'So', to_tag => "$connection->{peer}$connection->{n}",
         contact => "<sip:$host:$port;transport=tls>",
-        headers => [ [ 'X-Conn' => "$connection->{peer}/$connection->{n}" ] ]);
+        headers => [ [ 'X-Conn' => "$came->{peer}/$came->{n}" ] ]);
     syswrite $connection->{socket}, $text;
     return;
 }
@@ -266,6 +268,7 @@ sub forget ($self, $connection) {
 
 sub hang_up ($self, $connection, $is_reset) {
     $self->note($connection, 'end', by => 'us');
+    $self->{lost}{ $_->branch } = { message => $_, connection => $connection } for grep { $_->method eq 'INVITE' } @{ $connection->{held} };
     my $socket = $connection->{socket};
     setsockopt $socket, Socket::SOL_SOCKET(), Socket::SO_LINGER(), CORE::pack('ii', 1, 0) if $is_reset;
     $socket->isa('IO::Socket::SSL') ? $socket->close(SSL_no_shutdown => $is_reset ? 1 : 0) : close $socket;

@@ -35,7 +35,7 @@ END
 my @DOMAINS = qw(biloxi.example chicago.example d1.example d2.example x.wild.example);
 my @MATCHES = qw(biloxi.example chicago.example d1.example d2.example *.wild.example);
 my @ROUTED  = qw(fork.example seq.example);
-use constant { IN_FLIGHT => 12, PATIENCE_S => 60 };
+use constant { IN_FLIGHT => 12, PATIENCE_S => 60, END_S => 5, RING_S => 1 };
 
 # Certificates for all runs of one process: they cost more than anything else.
 sub identities ($class, $pki = Trelay::PKI->new) {
@@ -87,6 +87,7 @@ sub start ($class, %options) {
 
 sub chance ($self) { return $self->{chance} }
 sub world ($self)  { return $self->{oracle}->newest }
+sub connections ($self) { return scalar keys %{ $self->{oracle}{connections} } }
 
 sub note ($self, $text) {
     push @{ $self->{log} }, sprintf '%5d %s', $self->{step}, $text;
@@ -565,9 +566,42 @@ sub do_burst ($self) {
 
 sub do_cancel ($self) {
     my $which = $self->chance->below(1000);
-    my @calls = sort grep { my $call = $self->{in_flight}{$_}; $call->{method} eq 'INVITE' && !$call->{is_cancelled}++ }
+    my @calls = sort grep { my $call = $self->{in_flight}{$_}; $call->{method} eq 'INVITE' && !$call->{is_cancelled} }
         keys %{ $self->{in_flight} } or return;
-    my $call = $self->{in_flight}{ $calls[ $which % @calls ] };
+    return $self->cancel($self->{in_flight}{ $calls[ $which % @calls ] });
+}
+
+# A call rings, and its connection is lost: where its CANCEL goes is doc/decision/0012. The peer may be another by then.
+sub do_lost ($self) {
+    my $chance = $self->chance;
+    my ($is_reset, $is_moved, $leaf, $asked) = ($chance->percent(20), $chance->percent(50), $self->random_leaf, $self->random_request);
+    return if keys %{ $self->{in_flight} } >= IN_FLIGHT;
+    my %manner = map { $_ => $self->{peer}{$_}{request} } $self->{peers}->names;
+    $self->set_peer($_, request => 'hold') for sort keys %manner;
+    my $call = $self->send({ %$asked, method => 'INVITE' });
+    my ($deadline, @at) = time + Trelay::Process::patience(RING_S);
+    while (!(@at = $self->{oracle}->rings_at($call->{token})) && !defined $call->{done} && time < $deadline) {
+        $self->pump(0.01);
+        $self->take_diary;
+    }
+    $self->set_peer($_, request => $manner{$_}) for sort keys %manner;
+    return if !@at;
+    $self->set_peer($at[0], leaf => $leaf) if $is_moved;
+    $self->cut($at[0], $is_reset);
+    return $self->cancel($call);
+}
+
+# What rang on a connection that is gone would ring until timer C.
+sub cancel_lost ($self) {
+    $self->take_diary;
+    for my $call (map { $self->{in_flight}{$_} } sort keys %{ $self->{in_flight} }) {
+        $self->cancel($call) if $call->{method} eq 'INVITE' && !$call->{is_cancelled} && $self->{oracle}->is_lost($call->{token});
+    }
+    return;
+}
+
+sub cancel ($self, $call) {
+    $call->{is_cancelled} = 1;
     $self->note("cancel $call->{token}");
     my $message = $call->{message};
     my $text = request('CANCEL', $message->uri, via => scalar $message->header('Via'), from => scalar $message->header('From'),
@@ -621,7 +655,7 @@ sub wait_for_answers ($self) {
 # --- Rounds ---
 
 my @STIR = (do_send => 30, do_burst => 8, do_insert => 3, do_replace => 6, do_update => 10, do_delete => 2, do_certificate => 3,
-    do_trust => 4, do_route => 2, do_leaf => 6, do_manner => 12, do_cut => 5, do_release => 4, do_reload => 2, do_cancel => 5,
+    do_trust => 4, do_route => 2, do_leaf => 6, do_manner => 12, do_cut => 5, do_release => 4, do_reload => 2, do_cancel => 5, do_lost => 5,
     do_repair => 3, do_file => 1, do_call => 5, do_profile => 2, do_database => 1, do_dialog => 8, do_rename => 2, do_address => 5,
     do_level => 4);
 
@@ -654,6 +688,7 @@ sub rest ($self) {
     $self->do_repair if $self->chance->percent(60);
     $self->await;
     $self->do_release;
+    $self->cancel_lost;
     $self->wait_for_answers;
     $self->settle;
     for (1 .. 2 + $self->chance->below(3)) {
@@ -761,6 +796,8 @@ sub judge_served ($self, $request) {
 sub account ($self) {
     my $oracle = $self->{oracle};
     $self->take_diary;
+    # What has not ended by then is judged as being there.
+    eval { $self->{edge}->daemon->process->wait_until('ends of connections', sub { $self->take_diary; !$oracle->ends_to_come }, END_S) };
     $oracle->judge;
     my %asked = map { my $begun = $_->{dialog} ? $_->{dialog}{invite} : $_; ("$begun->{token}\@model.invalid $_->{method}" => $_) }
         splice(@{ $self->{requests} }), $self->{dialogs}->take_asked;

@@ -50,6 +50,14 @@ like(found({}, { outbound_decision => 'open', outbound_connection_id => '0.2.2' 
     'another one did');
 is(found({}, { outbound_decision => 'open', outbound_connection_id => '0.2.2' }, said => { is_alone => 0 }), '', 'others were under way');
 like(found({ level => 'chain' }, {}, said => { is_alone => 0 }), qr/level was domain, explain said chain/, 'but they change no level');
+my $refused = { error => 'unknown flag' };
+like(found({}, {}, said => { by_route => {}, error => { '' => $refused } }), qr/explain said unknown flag of what went somewhere/, 'explain would not say');
+is(found({}, { @nowhere, reason => 'flag-unknown', status => 403 }, said => { by_route => {}, error => { '' => $refused } }), '', 'nor did it go anywhere');
+my %late = (is_alone => 1, log => 0, by_route => {}, error => { '' => { error => 'no answer', is_late => 1 } });
+is(found({}, {}, said => \%late), '', 'an answer that did not come in time');
+my $late = Trelay::Foresight->new(socket => '/nowhere', own => []);
+$late->{asked}{'c OPTIONS'} = [ map { { branch => $_, %late } } 1 .. 6 ];
+like(join("\n", $late->differences([ map { \%record } 1 .. 6 ], '')), qr/^of 6 requests .* only 0 could be compared$/, 'but not most of them');
 
 subtest 'next hops' => sub {
     my $foresight = Trelay::Foresight->new(socket => '/nowhere', own => ['192.0.2.1']);

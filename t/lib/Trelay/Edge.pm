@@ -106,7 +106,8 @@ END
     my @differences = $self->{foresight}->differences(\@records, $self->daemon->log);
     my $count = $self->{foresight}->compared;
     return if !$count->{records} && !@differences;
-    Test::More::note("explain foretold $count->{records} records, of them $count->{decisions} decisions");
+    Test::More::note("explain foretold $count->{records} records and $count->{decisions} decisions; of $count->{sent} requests"
+            . " that went somewhere $count->{foretold}; $count->{late} answers were late");
     return Test::More::is(join("\n", @differences), '', 'INV-50 explain foretold what became of the requests');
 }
 

@@ -8,7 +8,7 @@
 #   $foresight->rows($json);                  # what ROWS_SQL gives
 #   $foresight->before($text, log => 4711);   # then it is sent
 #   $foresight->answered($message);           # its final response
-#   my @differences = $foresight->differences(\@records, $log);
+#   my @differences = $foresight->differences(\@records, $log);   # one of them: too little could be compared
 package Trelay::Foresight;
 
 use v5.36;
@@ -19,6 +19,8 @@ use JSON::PP ();
 use Trelay::SIP ();
 
 use constant PATIENCE_S => 2; # who waits longer for a name service is not compared
+# What part of the requests that went somewhere has to be comparable, but for a few of them.
+use constant { COMPARED_MIN => 0.7, FEW => 2 };
 
 # What the helper has to know of the policy to name next hops: not what they need.
 use constant ROWS_SQL => <<'END';
@@ -125,7 +127,8 @@ sub before ($self, $text, %options) {
     for my $next_hop (@next_hops) {
         my ($name, $uri, $flags) = @$next_hop;
         my $answer = $self->ask(%question, destination => $uri, flags => $flags);
-        $said->{by_route}{$name} = $answer if $answer && !$answer->{error};
+        $answer //= { error => 'no answer', is_late => 1 };
+        $said->{ $answer->{error} ? 'error' : 'by_route' }{$name} = $answer;
     }
     return;
 }
@@ -139,12 +142,15 @@ sub answered ($self, $message) {
 sub differences ($self, $records, $log) {
     my (%records, @differences);
     push @{ $records{"$_->{call_id} $_->{method}"} }, $_ for grep { defined $_->{call_id} && defined $_->{method} } @$records;
-    $self->{compared} = { records => 0, decisions => 0 };
+    $self->{compared} = { sent => 0, foretold => 0, records => 0, decisions => 0, late => 0 };
     for my $key (sort keys %records) {
         my ($said, $had) = ($self->{asked}{$key} // [], $records{$key});
         next if @$said != @$had;
         push @differences, map { $self->compare($said->[$_], $had->[$_], $log, $key) } 0 .. $#$had;
     }
+    my $count = $self->{compared};
+    push @differences, "of $count->{sent} requests that went somewhere only $count->{foretold} could be compared"
+        if $count->{foretold} < $count->{sent} * COMPARED_MIN - FEW;
     return @differences;
 }
 sub compared ($self) { return $self->{compared} }
@@ -167,8 +173,14 @@ sub is_overtaken ($explained, $record, $said, $log) {
 sub same ($a, $b) { return (ref $a ? $a + 0 : $a // '') eq (ref $b ? $b + 0 : $b // '') }
 
 sub compare ($self, $said, $record, $log, $key) {
-    my $explained = $said->{by_route}{ $record->{outbound_route} // '' } // return;
+    my $route = $record->{outbound_route} // '';
     return if $said->{is_doubtful} || ($record->{inbound_peer} // '') ne $self->{peer};
+    my $error = $said->{error}{$route};
+    $self->{compared}{late}++ if $error && $error->{is_late};
+    $self->{compared}{sent}++ if defined $record->{outbound_transport} && ($said->{by_route}{$route} || $error);
+    return "$key: explain said $error->{error} of what went somewhere"
+        if $error && !$error->{is_late} && defined $record->{outbound_transport};
+    my $explained = $said->{by_route}{$route} // return;
     my $say = sub ($what) { return "$key: $what (explain: " . join(' ', map { $explained->{$_} // '-' } qw(decision reason policy target level)) . ')' };
     my $had_target = defined $record->{outbound_transport};
     my $is_elsewhere = $IS_ELSEWHERE{ $record->{reason} };
@@ -183,7 +195,7 @@ sub compare ($self, $said, $record, $log, $key) {
     return $say->("refused with $record->{reason} ahead of any address") if !$had_target;
     my $address = $record->{outbound_address} =~ /:/ ? "[$record->{outbound_address}]" : $record->{outbound_address};
     return if "$address:$record->{outbound_port}" ne $explained->{target}; # it failed over, or a name leads elsewhere
-    $self->{compared}{records}++;
+    $self->{compared}{$_}++ for qw(records foretold);
     my %same = (%SAME, defined $record->{outbound_connection_id} ? %SAME_CONNECTION : ());
     my @wrong = map { $say->("$_ was " . ($record->{ $same{$_} } // 'none') . ', explain said ' . ($explained->{$_} // 'none')) }
         grep { !same($explained->{$_}, $record->{ $same{$_} }) } sort keys %same;

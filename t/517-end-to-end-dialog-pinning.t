@@ -294,6 +294,8 @@ subtest 'secrets are rotated' => sub {
     $edge->apply($rotate);
     refused('the oldest is forgotten', 403, 'no-policy', $dialog);
     pinned('the one before', $new, \%SAME);
+    $edge->apply("INSERT INTO trelay.dialog_secret (secret) VALUES ('\\x" . unpack('H*', 'y' x 32) . "')");
+    refused('of three that are there the oldest is not read', 403, 'no-policy', $new);
 };
 
 subtest 'policy of today' => sub {

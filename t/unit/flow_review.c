@@ -151,20 +151,28 @@ static void what_is_under_way_is_let_finish(void **state)
     for (unsigned i = 0; i < 30; i++) /* some looks at all connections later */
         loop_turn(bench.loop, true);
     assert_int_equal(bench.closed, 0);
+    assert_true(connection_facts_is_withdrawn(bench.outcomes[0].facts));
     bench_answer(&bench, 0);
     fixture_until_count(bench.loop, &bench.closed, 1);
     bench_fini(&bench);
 }
 
+/* It says nothing of what the peer has proven. */
 static void a_certificate_of_ours_that_is_gone(void **state)
 {
     (void)state;
     struct bench bench;
     struct bench_peer *peer = begin(&bench);
+    bench.is_answered = false;
     open_one(&bench, peer, "mutual.example", 0);
+    bench.is_answered = true;
     open_one(&bench, peer, "strict.example", 1);
     world.lacks_certificate = true;
     bench_policy(&bench, rows);
+    for (unsigned i = 0; i < 30; i++)
+        loop_turn(bench.loop, true);
+    assert_false(connection_facts_is_withdrawn(bench.outcomes[0].facts));
+    bench_answer(&bench, 0);
     fixture_until_count(bench.loop, &bench.closed, 1);
     assert_int_equal(bench.ended.generation, bench.outcomes[0].handle.generation);
     expect_reuse(&bench, peer, "strict.example", 2);
@@ -227,6 +235,7 @@ static void revalidate_while_busy(enum reason reason, bool ends_at_once)
         loop_turn(bench.loop, true);
     fixture_settle(bench.loop);
     assert_int_equal(bench.closed, ends_at_once ? 1 : 0);
+    assert_true(connection_facts_is_withdrawn(bench.outcomes[0].facts)); /* nor is the peer served by it */
     verdict_says = REASON_NONE;
     open_one(&bench, peer, "strict.example", 1); /* no new request uses it */
     bench_answer(&bench, 0);

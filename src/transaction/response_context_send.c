@@ -135,7 +135,9 @@ static void send_choice(struct response_context *context, const struct choice *c
 {
     struct choice sent = *choice;
     int rc = sent.is_local ? answer_locally(context, &sent) : pass_on_final(context, sent.branch);
-    if (rc != 0 && rc != ERROR_MEMORY && !sent.is_local) { /* it cannot be read on: the next hop has failed */
+    /* What was read can be composed again, and a 408 to another request than INVITE was not offered (RFC 4320 4.2);
+     * else the next hop has failed. */
+    if (never(rc != 0 && rc != ERROR_MEMORY && !sent.is_local)) {
         sent = (struct choice){ sent.branch, 502, REASON_NONE, true };
         rc = answer_locally(context, &sent);
     }

@@ -10,7 +10,7 @@
 #   S2  a connection carries requests of one key; an unverified one may become a verified one, once
 #   S3  who is seen by a peer whose identity was to be proven is seen by one that proves it, to the openssl program
 #   S4  no connection is older than a request allows, none is resumed; certificates and anchors are those of the world
-#   S5  one message for each branch, one branch for each next hop
+#   S5  one message for each branch, one branch for each next hop; CANCEL and ACK where their INVITE is, or was lost
 #   L1  who could use a connection that is there does so;  L3 who is served by a world at rest is served
 #   R   the record says what happened, once
 package Trelay::Model::Oracle;

@@ -20,7 +20,7 @@ use Trelay::SIP ();
 
 use constant PATIENCE_S => 2; # who waits longer for a name service is not compared
 # What part of the requests that went somewhere has to be comparable, but for a few of them.
-use constant { COMPARED_MIN => 0.7, FEW => 2 };
+use constant { COMPARED_MIN => 0.4, FEW => 2 };
 
 # What the helper has to know of the policy to name next hops: not what they need.
 use constant ROWS_SQL => <<'END';

@@ -1,7 +1,7 @@
 # How the tests run: every t/*.t under prove, the programs built from t/unit among them.
 #   make check                 all of them;  make check ONLY='4*'  those whose name begins so
 #   make check ONLY='0* 1*'    several such; make distcheck takes it as well
-#   make check-unit            the C programs;  make check-house  the house rules;  make check-tls  4xx to 6xx, 81x, 83x
+#   make check-unit            the C programs;  make check-house  the house rules;  make check-tls  4xx to 6xx, 81x, 83x, 84x
 #   make lint                  the house rules and what the tools at hand say
 #   make asan ubsan            every test that runs our code in a build folder of its own with that sanitizer
 #   make tsan                  likewise those in which there is more than one thread, the daemon's among them
@@ -37,7 +37,8 @@ THREADED_TESTS = $(filter-out $(call numbered,320 431 432 433 440 495 640 650 84
 # Of those what has the most of them at work on the same things: loops, sockets, connections, calls through the daemon.
 CORE_TESTS = $(filter-out $(call numbered,495),$(call numbered,45 46 48 49 500 510 513 514 532))
 # What another build of wolfSSL could change, without what never meets it, the long loads and the models.
-TLS_TESTS = $(filter-out $(call numbered,401 408 432 433 495 640 641 642 643 650 660),$(call numbered,4 5 6 81 83))
+TLS_TESTS = $(filter-out $(call numbered,401 408 432 433 495 640 641 642 643 650 660),\
+    $(call numbered,4 5 6 81 83 840 841 842 844))
 # Those that take longest begin first, so that none is waited for alone in the end.
 LONGEST_TESTS = $(call numbered,160 300 408 440 650 841)
 in_order = $(sort $(filter $(LONGEST_TESTS),$(1))) $(sort $(filter-out $(LONGEST_TESTS),$(1)))

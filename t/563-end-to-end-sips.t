@@ -136,6 +136,18 @@ subtest 'F02 F06: SIP over TLS stays SIP' => sub {
         'sip:bob@sip-only.biloxi.example');
     my $inside = $edge->ask('OPTIONS', 'sip:bob@sip.example');
     is_carried('F02: from inside over UDP', $inside, 'sip:bob@sip.example');
+    # To a next hop of SIPS: each side is led back to where it can come (B16), and does.
+    my $sent = $edge->send('INVITE', 'sip:bob@sips.example', contact => '<sip:alice@' . own_address(1) . '>');
+    my $ok   = $edge->final($sent);
+    is_carried('F02: a call from inside to a next hop of SIPS', $ok, 'sip:bob@sips.example');
+    my @route = map { split /,\s*/ } $ok->header('Record-Route');
+    is($route[0], '<sips:atlanta.example:5061;lr>', 'B16: SIPS to those outside');
+    unlike($route[1], qr/sips:/, 'B16: SIP to the caller without TLS');
+    my %dialog = (call_id => $ok->call_id, from => scalar $ok->header('From'), to => scalar $ok->header('To'),
+        headers => [ map { [ Route => $_ ] } reverse @route ]);
+    my $bye = $edge->ask('BYE', 'sip:bob@good.biloxi.example', %dialog, cseq => 2);
+    is($bye->status, 200, 'B16: and he comes back by it');
+    is((seen_by($tls, $bye))[-1]->method, 'BYE', 'B16: over TLS');
 };
 
 subtest 'F03: SIPS only' => sub {

@@ -377,7 +377,7 @@ static enum reason build(struct work *work)
 
 /* With the flags that the dialog began with. no-verify lowers what the row asks for and not what the dialog began with,
  * as it lowers nothing beside verify-domain. */
-static enum reason build_pinned(struct work *work)
+static enum reason build_pinned(const struct work *work)
 {
     const struct dialog_part *pin = work->target->pin;
     struct requirement_target target = *work->target;
@@ -387,9 +387,10 @@ static enum reason build_pinned(struct work *work)
         return REASON_FLAG_CONFLICT;
     if (work->row->weaken == PERMISSION_ALLOWED)
         merged.bits &= ~(uint32_t)T_RELAY_NO_VERIFY;
-    work->flags = &merged;
-    work->target = &target;
-    return build(work);
+    struct work pinned = *work;
+    pinned.flags = &merged;
+    pinned.target = &target;
+    return build(&pinned);
 }
 
 enum reason requirement_build(const struct policy_snapshot *snapshot, const struct outbound_policy *row,

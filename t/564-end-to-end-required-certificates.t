@@ -67,5 +67,37 @@ $edge->apply("UPDATE trelay.server_profile SET server_name = 'atlanta.example'")
 is(handshake('atlanta.example'), 'done',         'X11: the name of a profile');
 is(handshake('other.example'),   'unrecognized', 'X11: a name that no profile has');
 
+# Whom From may name, where the row of the sender asks: a certificate that is valid is not enough.
+$edge->apply("UPDATE trelay.server_profile SET server_name = NULL;"
+        . "INSERT INTO trelay.peer (name, trust_set, san, action, priority, check_from) VALUES"
+        . " ('checked', 'fed', 'biloxi.example', 'accept', 1, true)");
+{
+    my $caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
+        tls => { certificate => $leaf{trusted} });
+    # The answer to a MESSAGE with that From, and its record; FORWARDED: the phone gets it.
+    my $ask = sub ($from, $forwarded, %options) {
+        $caller->send(request('MESSAGE', $options{uri} // 'sip:alice@atlanta.example', via => $caller->via,
+            from => $from, %options));
+        my $request = $edge->phone->receive($forwarded ? 5 : 0);
+        $edge->phone->reply($request, response($request, 200, 'OK')) if $request;
+        my $reply = $caller->receive or return ('silent', undef);
+        return ($reply->status, $edge->record($reply));
+    };
+    my ($status, $record) = $ask->('<sip:bob@biloxi.example>;tag=b', 1);
+    is("$status $record->{reason}", '200 none', 'B30: From names the domain of the certificate');
+    is($record->{inbound_peer}, 'checked', 'B30: by the row that asks');
+    ($status, $record) = $ask->('<sip:bob@chicago.example>;tag=b', 0);
+    is("$status $record->{reason}", '403 from-unproven', 'B30: it names another domain');
+    ($status) = $ask->("<sip:bob\@$there>;tag=b", 0);
+    is($status, 403, 'B30: it names an address');
+    is($edge->phone->receive(0), undef, 'B30: the phone has heard of neither');
+    ($status) = $ask->('<sip:bob@chicago.example>;tag=b', 1, uri => "sip:alice\@$phone;transport=udp",
+        to => '<sip:alice@atlanta.example>;tag=a');
+    is($status, 200, 'B30: with a To tag it is not compared');
+    $edge->apply("UPDATE trelay.peer SET check_from = false WHERE name = 'checked'");
+    ($status) = $ask->('<sip:bob@chicago.example>;tag=b', 1);
+    is($status, 200, 'B30: nor where the row does not ask');
+}
+
 $edge->stop;
 done_testing;

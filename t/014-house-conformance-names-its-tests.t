@@ -57,6 +57,19 @@ is(said('Ids: A01', '| A01 | x | `t/502` | |'), "t/502 is no test\n", 'a test th
     local $TESTS{'t/501-other.t'} = "'A01'";
     is(said('Ids: A01', '| A01 | x | `t/501` | |'), "t/501 is several tests\n", 'a number that is given twice');
 }
+# And from the scenarios to the rows.
+{
+    my $path = 't/data/scenario';
+    local $TESTS{"$path/a.scenario"}         = "title A01 A02: a title\nfrom x OPTIONS\n";
+    local $TESTS{"$path/b.scenario"}         = "title what A02: is about\n";
+    local $TESTS{"$path/failing/c.scenario"} = "title A01: fails\n";
+    my $by = sub ($id) { return "| $id | something | `$path/a.scenario` | |" };
+    is(said('Ids: A01-A02', $by->('A01'), $by->('A02')), '', 'a scenario that the rows of both its ids name');
+    is(said('Ids: A01-A02', $by->('A01'), $A02), "the row of A02 does not name $path/a.scenario\n", 'one row of two does not');
+    is(said('Ids: A01-A02', $A01, $A02), join('', map { "the row of $_ does not name $path/a.scenario\n" } qw(A01 A02)),
+        'none does');
+    is(said('Ids: A02', $by->('A02')), "the row of A01 does not name $path/a.scenario\n", 'an id that has no row');
+}
 is(complaints('check-conformance', '' . made_up_tree('README' => "x\n")),
     "doc/conformance.md is missing or has no Ids\n", 'no document');
 

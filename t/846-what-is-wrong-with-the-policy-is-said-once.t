@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A row that cannot be used is one line of the log for each reading that finds it so; a reading that fails is one line.
+# A route whose next hop is no SIP URI is such a row.
 use v5.36;
 
 use FindBin;
@@ -8,7 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Trelay::Edge;
 
-my $edge = Trelay::Edge->start;
+my $edge = Trelay::Edge->start(foresee => 0); # a route that refuses has no next hop to explain
 
 sub lines ($pattern) { return scalar(() = $edge->daemon->log =~ /event=$pattern/g) }
 
@@ -20,6 +21,14 @@ my $readings = lines('policy-loaded ');
 my $first    = () = $edge->daemon->log =~ /event=policy-loaded .*certificates=0/g;
 is(lines('policy-problem .*row=lost '), $readings - $first, 'one line for each reading since the row is there')
     or diag($edge->daemon->log);
+
+$edge->apply("INSERT INTO trelay.route (name, domain, next_hop) VALUES ('nowhere', 'nowhere.example', 'sip:x:99999')");
+is($edge->ask('OPTIONS', 'sip:bob@nowhere.example')->status, 500, 'a route whose next hop is no SIP URI refuses');
+like($edge->daemon->log, qr/event=policy-problem .*row=nowhere /, 'which is a line of the log');
+my $problem = '';
+$edge->daemon->process->wait_until('the report', sub {
+    $problem = $edge->sql("SELECT problem FROM trelay.problem WHERE row_name = 'nowhere'") });
+is($problem, 'next_hop is no SIP URI', 'and a row of trelay.problem');
 
 $edge->sql('REVOKE SELECT ON trelay.route FROM trelay_daemon');
 my ($status, $said) = $edge->daemon->ctl('reload');

@@ -5,6 +5,7 @@
  */
 #include "policy/name.h"
 #include "policy/snapshot_private.h"
+#include "sip/uri.h"
 
 #include <stdio.h>
 
@@ -194,13 +195,19 @@ const char *peer_defect(struct row_check *check, struct peer_rule *row)
     return defect != NULL ? defect : flags_defect(check, row->flags);
 }
 
+static bool is_sip_uri(const char *text)
+{
+    struct sip_uri uri;
+    return sip_uri_parse(slice_of_string(text), &uri) == 0 && sip_uri_is_sip(&uri);
+}
+
 const char *route_defect(struct row_check *check, struct route *row)
 {
     if (row->domain != NULL && !is_pattern(row->domain))
         return "domain is neither a domain name nor *.name";
     if ((row->header_name != NULL) != (row->header_value != NULL))
         return "header_name and header_value go together";
-    if (row->next_hop != NULL && row->next_hop[0] == '\0')
-        return "next_hop is empty";
+    if (row->next_hop != NULL && !is_sip_uri(row->next_hop))
+        return "next_hop is no SIP URI";
     return flags_defect(check, row->flags);
 }

@@ -563,6 +563,36 @@ static void a_spoilt_server_profile_keeps_its_place(void **state)
     policy_snapshot_unref(snapshot);
 }
 
+static void a_route_leads_to_a_sip_uri_or_is_unusable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *next_hop;
+        bool is_usable;
+    } rows[] = {
+        { "request", NULL, true }, { "host", "sip:edge.example", true }, { "sips", "sips:[2001:db8::1]:5061", true },
+        { "all", "sip:x@edge.example:5070;transport=tls;lr", true }, { "empty", "", false },
+        { "open", "sip:[::1", false }, { "port", "sip:x:99999", false }, { "letter", "sip:\303\274.example", false },
+        { "tel", "tel:+15551234", false }, { "other", "https://edge.example", false },
+        { "name", "edge.example", false },
+    };
+    struct policy_builder *builder = fixture_builder();
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct route row = fixture_route((int64_t)i, "a.example");
+        row.name = rows[i].name;
+        row.next_hop = rows[i].next_hop;
+        assert_int_equal(policy_builder_route(builder, &row), 0);
+    }
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *problem = problem_of(snapshot, "route", rows[i].name);
+        if (rows[i].is_usable != (problem == NULL))
+            fail_msg("%s: %s", rows[i].name, problem != NULL ? problem : "usable");
+        assert_true(problem == NULL || strcmp(problem, "next_hop is no SIP URI") == 0);
+    }
+    policy_snapshot_unref(snapshot);
+}
+
 /* Names whose hashes agree in the half that a slot keeps: the full comparison tells them apart (INV-2). */
 
 enum { NAMES = 1200000 };
@@ -643,6 +673,7 @@ int main(void)
         cmocka_unit_test(a_row_is_found_by_its_id_while_it_rules),
         cmocka_unit_test(two_secrets_of_dialogs_are_kept),
         cmocka_unit_test(initial_only_without_a_secret_is_told_once),
+        cmocka_unit_test(a_route_leads_to_a_sip_uri_or_is_unusable),
         cmocka_unit_test(colliding_hashes_find_their_own_row),
         cmocka_unit_test(problems_of_the_loader_are_kept_in_order),
     };

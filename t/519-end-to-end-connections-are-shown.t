@@ -64,6 +64,7 @@ subtest 'a connection that we opened' => sub {
         [ policy => 'to-biloxi' ], [ peer => undef ], [ trust_set => 'fed' ], [ requests => 1 ],
         [ local_address => $host ], [ local_port => $port ], [ remote_port => $biloxi->port ],
     );
+    is_deeply($row->{peer_sans}, ['uri:sip:biloxi.example'], 'peer_sans, each with its type');
     ok($row->{proven}, 'verified_at');
     ($shown) = $edge->connections;
     is($shown->{$_->[0]}, $_->[1], "trelayctl: $_->[0]") for (

@@ -98,18 +98,17 @@ static void add_request(struct copy_line *row, const struct account_record *reco
 static void add_certificate(struct copy_line *row, const struct certificate_facts *certificate)
 {
     struct slice names[NAMES_MAX];
-    size_t count = 0;
+    struct buffer text = BUFFER_EMPTY;
     if (certificate == NULL) {
         for (unsigned i = 0; i < CERTIFICATE_COLUMNS; i++)
             copy_null(row);
         return;
     }
-    for (size_t i = 0; i < certificate->name_count && count < NAMES_MAX; i++)
-        if (certificate->names[i].text[0] != '\0')
-            names[count++] = slice_of_string(certificate->names[i].text);
     copy_string(row, certificate->subject);
     copy_string(row, certificate->issuer);
-    copy_texts(row, names, count);
+    copy_texts(row, names, certificate_names_list(certificate, &text, names, NAMES_MAX));
+    row->out->has_failed = row->out->has_failed || text.has_failed;
+    buffer_free(&text);
     copy_string(row, certificate->serial);
     copy_digest(row, certificate->digest);
     copy_seconds(row, certificate->not_before);

@@ -95,6 +95,7 @@ static int64_t to_us(int64_t seconds)
 struct row_text {
     char id[CONNECTION_ID_SIZE], key[DIGEST_HEX_SIZE], own[DIGEST_HEX_SIZE], peer[DIGEST_HEX_SIZE];
     struct slice sans[SANS_MAX];
+    struct buffer names;
 };
 
 static void fill_certificate(const struct certificate_facts *certificate, struct row_text *text,
@@ -104,9 +105,7 @@ static void fill_certificate(const struct certificate_facts *certificate, struct
     row->peer_issuer = text_or_absent(certificate->issuer);
     row->peer_serial = text_or_absent(certificate->serial);
     row->peer_sha256 = slice_of_string(digest_hex(certificate->digest, text->peer));
-    for (size_t i = 0; i < certificate->name_count && row->peer_san_count < SANS_MAX; i++)
-        if (certificate->names[i].text[0] != '\0')
-            text->sans[row->peer_san_count++] = slice_of_string(certificate->names[i].text);
+    row->peer_san_count = certificate_names_list(certificate, &text->names, text->sans, SANS_MAX);
     row->peer_sans = text->sans;
     row->peer_not_before_us = to_us(certificate->not_before);
     row->peer_not_after_us = to_us(certificate->not_after);
@@ -145,7 +144,7 @@ static void fill_facts(const struct connection_facts *facts, struct row_text *te
 
 static void put(struct connection_mirror *mirror, const struct relay_connection *connection, const struct shown *shown)
 {
-    struct row_text text;
+    struct row_text text = { .names = BUFFER_EMPTY };
     struct connection_row row = { .id = slice_of_string(connection_id_print(connection->handle, text.id)),
         .direction = slice_of_string(connection->is_accepted ? "inbound" : "outbound"),
         .transport = SLICE_LITERAL("tls"), .state = slice_of_string(connection_state_name(connection->state)),
@@ -156,7 +155,9 @@ static void put(struct connection_mirror *mirror, const struct relay_connection 
         .in_flight = connection->in_flight };
     if (connection->facts != NULL)
         fill_facts(connection->facts, &text, &row);
-    ignore_result(connection_store_put(mirror->store, &row)); /* it comes again with its next change */
+    if (!text.names.has_failed)
+        ignore_result(connection_store_put(mirror->store, &row)); /* it comes again with its next change */
+    buffer_free(&text.names);
 }
 
 /* The worker counts moments back from now, and may be one second off: that alone is no change. */

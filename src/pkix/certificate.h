@@ -9,6 +9,7 @@
 #define TRELAY_PKIX_CERTIFICATE_H
 
 #include "base/attributes.h"
+#include "base/buffer.h"
 #include "base/slice.h"
 #include "base/why.h"
 #include "policy/verdict.h" /* DIGEST_SIZE */
@@ -100,6 +101,11 @@ void certificate_facts_free(struct certificate_facts *facts);
 
 /* "uri:sip:a.example, dns:b.example", or "cn:c.example" without subjectAltName; cut with "..." when long. */
 void certificate_names_print(const struct certificate_facts *facts, char *out, size_t out_size);
+
+/* Each name by itself as "uri:sip:a.example", without those that have no text: into NAMES_R, at most MAX, stored in
+ * TEXT (which starts empty). How many; 0 when TEXT has failed. */
+size_t certificate_names_list(const struct certificate_facts *facts, struct buffer *text, struct slice *names_r,
+    size_t max);
 
 /* "uri", "dns", "ip", "email", "other"; "rsa", "ec", "ed25519", ...: as accounting and rules have them. */
 const char *certificate_name_type_word(enum certificate_name_type type);

@@ -288,6 +288,30 @@ void certificate_names_print(const struct certificate_facts *facts, char *out, s
             return;
 }
 
+size_t certificate_names_list(const struct certificate_facts *facts, struct buffer *text, struct slice *names_r,
+    size_t max)
+{
+    size_t count = 0, at = 0;
+    for (size_t i = 0; i < facts->name_count && count < max; i++) {
+        const struct certificate_name *name = &facts->names[i];
+        if (name->text[0] == '\0')
+            continue;
+        size_t start = text->length;
+        buffer_append_string(text, certificate_name_type_word(name->type));
+        buffer_append_byte(text, ':');
+        buffer_append_string(text, name->text);
+        names_r[count++].length = text->length - start;
+    }
+    if (text->has_failed)
+        return 0;
+    /* The text moves while it grows: where each begins is known now. */
+    for (size_t i = 0; i < count; i++) {
+        names_r[i].data = text->data + at;
+        at += names_r[i].length;
+    }
+    return count;
+}
+
 const char *certificate_name_type_word(enum certificate_name_type type)
 {
     static const char *const words[] = { "none", "uri", "dns", "ip", "email", "other" };

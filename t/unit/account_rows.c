@@ -185,7 +185,7 @@ static const struct {
     { "outbound_sni", "sni.example" },
     { "outbound_certificate_subject", "CN=biloxi" },
     { "outbound_certificate_issuer", "CN=root" },
-    { "outbound_certificate_sans", "{\"sip:biloxi.example\",\"tab\\there.example\"}" },
+    { "outbound_certificate_sans", "{\"uri:sip:biloxi.example\",\"dns:tab\\there.example\"}" },
     { "outbound_certificate_serial", "0A" },
     { "outbound_certificate_not_before", "1970-01-01 00:00:00.000000+00" },
     { "outbound_certificate_not_after", "2099-12-31 23:59:59.000000+00" },

@@ -181,6 +181,29 @@ static void facts_are_those_of_the_certificate(void **state)
     support_free_all();
 }
 
+static void names_are_listed_with_their_types(void **state)
+{
+    (void)state;
+    static const struct certificate_name names[] = {
+        { CERTIFICATE_NAME_URI, "sip:a.example" }, { CERTIFICATE_NAME_OTHER, "" },
+        { CERTIFICATE_NAME_DNS, "sip:a.example" }, { CERTIFICATE_NAME_IP, "192.0.2.1" },
+    };
+    const struct certificate_facts facts = { .has_names = true, .name_count = ARRAY_SIZE(names), .names = names };
+    static const char *const listed[] = { "uri:sip:a.example", "dns:sip:a.example", "ip:192.0.2.1" };
+    for (size_t max = 0; max <= 4; max++) {
+        struct buffer text = BUFFER_EMPTY;
+        struct slice list[4];
+        size_t count = certificate_names_list(&facts, &text, list, max);
+        assert_int_equal(count, max < 3 ? max : 3);
+        for (size_t i = 0; i < count; i++)
+            assert_true(slice_equal(list[i], slice_of_string(listed[i])));
+        buffer_free(&text);
+    }
+    struct buffer failed = { .has_failed = true };
+    struct slice list[4];
+    assert_int_equal(certificate_names_list(&facts, &failed, list, 4), 0);
+}
+
 static void odd_bytes_are_shown_escaped(void **state)
 {
     (void)state;
@@ -238,6 +261,7 @@ int main(void)
         cmocka_unit_test(what_is_broken_is_refused_whole),
         cmocka_unit_test(a_list_has_limits),
         cmocka_unit_test(facts_are_those_of_the_certificate),
+        cmocka_unit_test(names_are_listed_with_their_types),
         cmocka_unit_test(odd_bytes_are_shown_escaped),
         cmocka_unit_test(only_one_common_name_is_one),
         cmocka_unit_test(facts_of_rubbish_are_none),

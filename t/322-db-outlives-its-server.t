@@ -70,6 +70,36 @@ subtest 'the row of the node is deleted' => sub {
     is $pg->value("SELECT version, connections, transactions FROM trelay.node"), '0|7|4711', 'it comes back with all that belongs to it';
 };
 
+subtest 'another process of the same name' => sub {
+    my $owner = sub { $pg->value("SELECT process_id FROM trelay.node WHERE name = 'edge1'") };
+    my $ids = sub { $pg->value("SELECT string_agg(id, ' ' ORDER BY id) FROM trelay.connection") };
+    my $lines = sub { scalar(() = $probe->output =~ /another process is registered as this node/g) };
+    my $first = $owner->();
+    for my $round (1, 2) {
+        my $second = Trelay::DbProbe->start($pg->conninfo(user => 'test_daemon'), 'edge1');
+        $second->wait_until('its registration', sub { $owner->() != $first });
+        my $its = $owner->();
+        $probe->wait_until('the first one notices', sub { $lines->() == $round });
+        $probe->say("put|not-mine-$round|ready");
+        $second->say('live|yy', 'put|its|ready');
+        $second->wait_until('its rows', sub { ($ids->() // '') =~ /its/ });
+        my $seen = $pg->value("SELECT seen_at FROM trelay.node WHERE name = 'edge1'");
+        $second->wait_until('ten heartbeats', sub {
+            $pg->value("SELECT seen_at > '$seen'::timestamptz + 10 * heartbeat_every FROM trelay.node WHERE name = 'edge1'") eq 't' });
+        is $owner->(), $its, "round $round: while the second one lives the row is its own";
+        is $ids->(), 'its', 'and so are the connections';
+        is $lines->(), $round, 'one line for one change';
+        is $second->stop, '', 'the second one ends in order';
+        $probe->wait_until('the first one is registered again', sub { $owner->() == $first });
+        $probe->wait_until('its connections', sub { ($ids->() // '') eq 'live-0 live-1 live-2' });
+        is $ids->(), 'live-0 live-1 live-2', 'then the first one takes it back, with all its connections';
+    }
+    my $id = $pg->value("SELECT id FROM trelay.tls_reload('drain', 'edge1')", user => 'test_admin');
+    is $probe->wait_for(qr/^command ($id) tls-reload drain$/), $id, 'and gets the commands';
+    $probe->say("answer|$id|true|drained");
+    $probe->wait_until('the answer', sub { $pg->value("SELECT result FROM trelay.command WHERE id = $id") eq 'drained' });
+};
+
 is $probe->stop, '', 'ends in order';
 
 subtest 'no notification at all: polling' => sub {

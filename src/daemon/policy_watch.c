@@ -200,8 +200,14 @@ static void on_registered(void *arg)
     connection_store_resume(watch->connections);
 }
 
+static void on_displaced(void *arg)
+{
+    struct policy_watch *watch = arg;
+    connection_store_hold(watch->connections);
+}
+
 static const struct node_report_events report_events = { .count = on_count, .command = on_command,
-    .registered = on_registered };
+    .registered = on_registered, .displaced = on_displaced };
 
 static void on_resync(void *arg)
 {

@@ -31,6 +31,7 @@ struct connection_store {
     struct table changes;
     struct list order; /* the same, the oldest first */
     bool is_under_way, is_behind; /* is_behind: what the table has of this node is worth nothing */
+    bool is_held;
     struct loop_timer flush;
 };
 
@@ -90,7 +91,7 @@ static struct change *add_change(struct connection_store *store, struct slice id
 static int note_change(struct connection_store *store, struct slice id, struct buffer *json)
 {
     /* Without a session nothing is kept: when there is one, everything is asked for again. */
-    if (!database_is_connected(store->database) || store->is_behind) {
+    if (!database_is_connected(store->database) || store->is_behind || store->is_held) {
         store->is_behind = true;
         buffer_free(json);
         return 0;
@@ -262,7 +263,7 @@ static void sync_changes(struct connection_store *store)
 static void on_flush(void *arg)
 {
     struct connection_store *store = arg;
-    if (store->is_under_way || !database_is_connected(store->database))
+    if (store->is_under_way || store->is_held || !database_is_connected(store->database))
         return; /* goes on when the answer is there, or the session */
     if (store->is_behind)
         empty_table(store);
@@ -273,7 +274,14 @@ static void on_flush(void *arg)
 void connection_store_resume(struct connection_store *store)
 {
     store->is_behind = true;
+    store->is_held = false;
     on_flush(store);
+}
+
+void connection_store_hold(struct connection_store *store)
+{
+    store->is_held = store->is_behind = true;
+    forget_changes(store);
 }
 
 int connection_store_new(struct loop *loop, struct database *database, const char *node, uint64_t hash_seed,

@@ -50,6 +50,9 @@ int connection_store_remove(struct connection_store *store, struct slice id) MUS
 /* A session is ready and the node's row is there: empties the node's part of the table and asks for all. */
 void connection_store_resume(struct connection_store *store);
 
+/* Another process writes the node's part: nothing is written until connection_store_resume(). */
+void connection_store_hold(struct connection_store *store);
+
 size_t connection_store_waiting(const struct connection_store *store);
 
 #endif

@@ -81,6 +81,12 @@ static void on_registered(void *arg)
     connection_store_resume(service->connections);
 }
 
+static void on_displaced(void *arg)
+{
+    struct database_service *service = arg;
+    connection_store_hold(service->connections);
+}
+
 static void on_resync(void *arg)
 {
     struct database_service *service = arg;
@@ -114,7 +120,8 @@ static int make_stores(struct database_service *service, struct loop *loop,
 {
     const struct node_report_settings report = { .node = settings->node, .version = settings->version,
         .host = settings->host, .heartbeat_ms = settings->heartbeat_ms };
-    const struct node_report_events events = { .count = on_count, .command = on_command, .registered = on_registered };
+    const struct node_report_events events = { .count = on_count, .command = on_command, .registered = on_registered,
+        .displaced = on_displaced };
     int rc = node_report_new(loop, service->writer, &report, &events, service, &service->scope, &service->report);
     if (rc == 0)
         rc = record_store_new(loop, service->writer, &settings->records, &service->scope, &service->records);

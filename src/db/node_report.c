@@ -33,8 +33,11 @@ struct node_report {
     uint32_t heartbeat_ms;
     int64_t started_at_us;
     struct loop_timer heartbeat;
-    bool is_registered;   /* in this session */
+    bool is_registered;   /* in this session, and no other process since */
     bool is_registering;
+    bool must_take_over;  /* a session is new: the row becomes ours whoever has it */
+    bool has_row;         /* what the registration under way says */
+    bool is_displaced;    /* another process has the row */
     struct list answers;
     bool is_looking;      /* a query for commands is under way */
     bool must_look_again;
@@ -105,11 +108,16 @@ static void tell_policy(struct node_report *report)
             (const char *const[]){ report->node, report->certificates.data }, 2);
 }
 
+static void register_node(struct node_report *report);
+
+/* Somebody has deleted the row, or another process has taken it. */
 static void on_heartbeat_rows(void *arg, const struct database_result *result)
 {
     struct node_report *report = arg;
-    if (database_row_count(result) == 0)
-        report->is_registered = false; /* somebody has deleted the row: it is made again */
+    if (database_row_count(result) > 0)
+        return;
+    report->is_registered = false;
+    register_node(report);
 }
 
 /* Nodes of several versions work with one database: columns of others are left alone. */
@@ -119,10 +127,13 @@ static void tell_heartbeat(struct node_report *report)
         "UPDATE trelay.node SET seen_at = pg_catalog.clock_timestamp(), connections = $2::integer, "
         "transactions = $3::bigint, policy_version = $4::bigint, policy_generation = $5::bigint, "
         "policy_loaded_at = pg_catalog.to_timestamp($6::bigint), records_lost = $7::bigint "
-        "WHERE name = $1 RETURNING true";
+        "WHERE name = $1 AND process_id = $8::integer AND started_at = $9::timestamptz RETURNING true";
     struct node_numbers numbers = { 0 };
     char connections[NUMBER_TEXT_SIZE], transactions[NUMBER_TEXT_SIZE], version[NUMBER_TEXT_SIZE],
-        generation[NUMBER_TEXT_SIZE], loaded_at[NUMBER_TEXT_SIZE], lost[NUMBER_TEXT_SIZE];
+        generation[NUMBER_TEXT_SIZE], loaded_at[NUMBER_TEXT_SIZE], lost[NUMBER_TEXT_SIZE],
+        process[NUMBER_TEXT_SIZE], started_at[TIME_TEXT_SIZE];
+    if (!time_print_us(report->started_at_us, started_at))
+        return;
     report->events.count(report->arg, &numbers);
     bool has_policy = report->snapshot != NULL;
     const char *const parameters[] = { report->node,
@@ -131,7 +142,8 @@ static void tell_heartbeat(struct node_report *report)
         has_policy ? number_text(report->policy_version, version) : NULL,
         has_policy ? number_text(report->policy_generation, generation) : NULL,
         has_policy ? number_text(report->policy_loaded_at_s, loaded_at) : NULL,
-        number_text(numbers.records_lost < INT64_MAX ? (int64_t)numbers.records_lost : INT64_MAX, lost) };
+        number_text(numbers.records_lost < INT64_MAX ? (int64_t)numbers.records_lost : INT64_MAX, lost),
+        number_text((int64_t)getpid(), process), started_at };
     const struct database_command command = { .sql = sql, .parameters = parameters,
         .parameter_count = ARRAY_SIZE(parameters), .rows = on_heartbeat_rows, .done = on_told, .arg = report };
     if (database_query(report->database, &command) != 0)
@@ -243,13 +255,30 @@ static void on_heartbeat(void *arg)
     if (!database_is_connected(report->database))
         return;
     if (!report->is_registered) {
-        node_report_resume(report);
+        register_node(report);
         return;
     }
     tell_heartbeat(report);
     send_answers(report);
     make_partitions(report);
     node_report_look_for_commands(report);
+}
+
+/* Two processes of one name would take the row from each other for ever: who has lost it waits until the other one is
+ * silent for as long as makes trelay.problem say that it is not seen. */
+static void be_displaced(struct node_report *report)
+{
+    if (!report->is_displaced)
+        log_event(&report->scope, LOG_LEVEL_WARN, LOG_EVENT_RECORD_DELAYED, LOG_STRING("what", "registration"),
+            LOG_STRING("why", "another process is registered as this node"));
+    report->is_displaced = true;
+    report->events.displaced(report->arg);
+}
+
+static void on_registered_rows(void *arg, const struct database_result *result)
+{
+    struct node_report *report = arg;
+    report->has_row = database_row_count(result) > 0;
 }
 
 static void on_registered(void *arg, const struct database_error *error)
@@ -259,6 +288,11 @@ static void on_registered(void *arg, const struct database_error *error)
     complain(report, "registration", error);
     if (error != NULL)
         return; /* not permitted, or no schema: the next heartbeat tries again */
+    if (!report->has_row) {
+        be_displaced(report);
+        return;
+    }
+    report->must_take_over = report->is_displaced = false;
     report->is_registered = true;
     report->is_looking = false;
     report->partitions_made_at_s = 0;
@@ -267,25 +301,34 @@ static void on_registered(void *arg, const struct database_error *error)
     on_heartbeat(report);
 }
 
-void node_report_resume(struct node_report *report)
+static void register_node(struct node_report *report)
 {
     static const char sql[] =
-        "INSERT INTO trelay.node (name, version, host, process_id, started_at, heartbeat_every) "
+        "INSERT INTO trelay.node AS n (name, version, host, process_id, started_at, heartbeat_every) "
         "VALUES ($1, $2, $3, $4::integer, $5::timestamptz, $6::integer * interval '1 millisecond') "
         "ON CONFLICT (name) DO UPDATE SET version = EXCLUDED.version, host = EXCLUDED.host, "
         "process_id = EXCLUDED.process_id, "
         "started_at = EXCLUDED.started_at, heartbeat_every = EXCLUDED.heartbeat_every, "
-        "seen_at = pg_catalog.clock_timestamp()";
+        "seen_at = pg_catalog.clock_timestamp() "
+        "WHERE $7::boolean OR n.seen_at < pg_catalog.clock_timestamp() - 4 * n.heartbeat_every "
+        "OR (n.process_id = EXCLUDED.process_id AND n.started_at = EXCLUDED.started_at) RETURNING true";
     char process[NUMBER_TEXT_SIZE], started_at[TIME_TEXT_SIZE], heartbeat[NUMBER_TEXT_SIZE];
-    if (!time_print_us(report->started_at_us, started_at))
+    if (report->is_registering || !time_print_us(report->started_at_us, started_at))
         return;
     const char *const parameters[] = { report->node, report->version, report->host,
-        number_text((int64_t)getpid(), process), started_at, number_text(report->heartbeat_ms, heartbeat) };
-    const struct database_command command = { .sql = sql, .parameters = parameters, .parameter_count = 6,
-        .done = on_registered, .arg = report };
+        number_text((int64_t)getpid(), process), started_at, number_text(report->heartbeat_ms, heartbeat),
+        report->must_take_over ? "true" : "false" };
+    const struct database_command command = { .sql = sql, .parameters = parameters,
+        .parameter_count = ARRAY_SIZE(parameters), .rows = on_registered_rows, .done = on_registered, .arg = report };
+    report->has_row = false;
+    report->is_registering = database_query(report->database, &command) == 0;
+}
+
+void node_report_resume(struct node_report *report)
+{
     report->is_registered = false;
-    if (!report->is_registering)
-        report->is_registering = database_query(report->database, &command) == 0;
+    report->must_take_over = true;
+    register_node(report);
 }
 
 int node_report_policy(struct node_report *report, struct policy_snapshot *snapshot, int64_t policy_version,

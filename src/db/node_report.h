@@ -35,7 +35,8 @@ struct node_command {
 struct node_report_events {
     void (*count)(void *arg, struct node_numbers *numbers_r);       /* before each heartbeat */
     void (*command)(void *arg, const struct node_command *command); /* answer by node_report_answer() */
-    void (*registered)(void *arg);                                  /* the node's row is there, after each connect */
+    void (*registered)(void *arg); /* the node's row is there and ours: after each connect, and after displaced() */
+    void (*displaced)(void *arg);  /* another process has the node's row; may be called again before registered() */
 };
 
 struct node_report_settings {

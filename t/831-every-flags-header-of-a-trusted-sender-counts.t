@@ -11,7 +11,8 @@ use Trelay::Edge;
 use Trelay::Loopback qw(own_address);
 use Trelay::SIP::Server;
 
-my $edge    = Trelay::Edge->start;
+my $edge    = Trelay::Edge->start(foresee => 0, # explain takes lookup as the operator's
+    configuration => qq(lookup = "dst+default"\n));
 my $ca      = $edge->pki->authority('federation');
 my $partner = Trelay::SIP::Server->start(transport => 'tls', host => own_address(2),
     tls => { certificate => $ca->leaf('biloxi', uri => ['sip:biloxi.example']) });
@@ -34,8 +35,36 @@ $reply = ask('tls', 'tls');
 is($reply->status, 500, 'one flag in two headers stands twice');
 $reply = ask('', 'verify-domain', '');
 is($edge->record($reply)->{outbound_level}, 'domain', 'empty ones are no flags');
+
+# INV-33: a look-up is a way around a row, and needs its permission.
+my $impostor = Trelay::SIP::Server->start(transport => 'tls', host => own_address(3),
+    tls => { certificate => $edge->pki->authority('elsewhere')->leaf('impostor', uri => ['sip:biloxi.example']) });
+my $there = own_address(3) . ':' . $impostor->port;
+$edge->apply("INSERT INTO trelay.outbound_policy (name, is_default, level, next_hop)"
+        . " VALUES ('rest', true, 'encrypt', '{$there}');"
+        . "INSERT INTO trelay.outbound_policy (name, source_domain, level, next_hop)"
+        . " VALUES ('by-source', 'atlanta.example', 'encrypt', '{$there}')");
+sub led ($lookup, $weaken) {
+    $edge->apply("UPDATE trelay.outbound_policy SET weaken = '$weaken' WHERE name = 'biloxi'");
+    my $record = $edge->record(ask("lookup=$lookup"));
+    return join ' ', map { $_ // '-' } @$record{qw(status reason outbound_policy)};
+}
+is(led($_, 'refused'), '403 weaken-refused -', "lookup=$_ leads not past a row that permits no weakening")
+    for qw(default src src+dst);
+is(led('addr+default', 'refused'), '500 dns-failed -', 'nor where an address is asked for that there is not');
+is(scalar(my @heard = $impostor->messages), 0, 'nothing went there');
+is(led($_, 'refused'), '200 none biloxi', "lookup=$_ leads to the same row") for qw(dst dst+addr);
+is(led('default', 'allowed'), '200 none rest', 'where the row permits it, it leads past it');
+is(led('src+dst', 'allowed'), '200 none by-source', 'by the order asked for');
+$edge->apply("UPDATE trelay.outbound_policy SET enabled = false WHERE name IN ('biloxi', 'rest')");
+is(led('src', 'allowed'), '403 no-policy -', 'without a usual row there is none');
+$edge->apply("INSERT INTO trelay.route (name, domain, flags) VALUES ('own', 'biloxi.example', 'lookup=src+dst')");
+is($edge->record(ask())->{outbound_policy}, 'by-source', 'in a route row it is the operator\'s own');
+is(led('src', 'allowed'), '200 none by-source', 'and what a sender is measured by');
+is($impostor->stop, 0, 'the impostor ends well');
+
 is(scalar(grep { $_->text =~ /X-Trelay-Flags/i } $partner->messages), 0, 'none of them leaves');
-is(scalar(my @seen = $partner->messages), 2, 'the others were not sent');
+is(scalar(my @seen = $partner->messages), 4, 'the others were not sent');
 
 $edge->stop;
 is($partner->stop, 0, 'the partner ends well');

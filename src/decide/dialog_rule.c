@@ -55,16 +55,16 @@ static bool is_ordinary(const struct outbound_policy *ordinary, const struct out
     return ordinary != pinned && is_more(ordinary, pinned, flags, question->pin);
 }
 
-enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
-    const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r)
+static enum lookup_result look_up(const struct policy_snapshot *snapshot, const struct requirement_question *question,
+    const struct policy_lookup_order *order, const struct address *address, struct requirement_rule *rule_r)
 {
     struct policy_query query = question->query;
     const struct dialog_part *pin = question->pin;
     const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
     query.address = address;
     *rule_r = (struct requirement_rule){ .row = NULL };
-    enum lookup_result result = policy_lookup(snapshot, &query, question->order, &rule_r->row, &rule_r->reason);
-    bool is_open = result == LOOKUP_RESULT_HIT || (result == LOOKUP_RESULT_NONE && !question->order->is_none);
+    enum lookup_result result = policy_lookup(snapshot, &query, order, &rule_r->row, &rule_r->reason);
+    bool is_open = result == LOOKUP_RESULT_HIT || (result == LOOKUP_RESULT_NONE && !order->is_none);
     rule_r->is_row_of_hop = result == LOOKUP_RESULT_HIT;
     if (pin == NULL || !is_open)
         return result;
@@ -79,6 +79,26 @@ enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
     return LOOKUP_RESULT_HIT;
 }
 
+enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r)
+{
+    struct requirement_rule usual;
+    enum lookup_result result = look_up(snapshot, question, question->order, address, rule_r);
+    if (question->usual == NULL)
+        return result;
+    enum lookup_result usual_result = look_up(snapshot, question, question->usual, address, &usual);
+    if (result == LOOKUP_RESULT_NEEDS_ADDRESS || usual_result == LOOKUP_RESULT_NEEDS_ADDRESS) {
+        *rule_r = (struct requirement_rule){ .row = NULL };
+        return LOOKUP_RESULT_NEEDS_ADDRESS;
+    }
+    bool is_hit = usual_result == LOOKUP_RESULT_HIT;
+    bool is_permitted = is_hit && (usual.row == rule_r->row || usual.row->weaken == PERMISSION_ALLOWED);
+    if (result != LOOKUP_RESULT_HIT || is_permitted)
+        return result;
+    *rule_r = (struct requirement_rule){ .reason = is_hit ? REASON_WEAKEN_REFUSED : usual.reason };
+    return LOOKUP_RESULT_REFUSED;
+}
+
 static enum level pin_level(const struct policy_snapshot *snapshot, const struct requirement_question *question,
     const struct flag_set *flags)
 {
@@ -86,26 +106,34 @@ static enum level pin_level(const struct policy_snapshot *snapshot, const struct
     return row != NULL ? requirement_pinned_level(row, flags, question->pin) : question->pin->level;
 }
 
-enum level requirement_highest_level(const struct policy_snapshot *snapshot,
-    const struct requirement_question *question)
+static enum level highest_level(const struct policy_snapshot *snapshot, const struct requirement_question *question,
+    const struct policy_lookup_order *order)
 {
     static const enum permission permissions[] = { PERMISSION_REFUSED, PERMISSION_ALLOWED };
     const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
-    struct policy_lookup_order named = *question->order;
+    struct policy_lookup_order named = *order;
     enum level highest = question->pin != NULL ? pin_level(snapshot, question, flags) : LEVEL_UNSET;
     const struct outbound_policy *rows[1 + ARRAY_SIZE(permissions)] = { NULL };
     enum reason reason;
     named.count = 0;
-    for (unsigned i = 0; i < question->order->count; i++)
-        if (question->order->steps[i] != LOOKUP_ADDR)
-            named.steps[named.count++] = question->order->steps[i];
+    for (unsigned i = 0; i < order->count; i++)
+        if (order->steps[i] != LOOKUP_ADDR)
+            named.steps[named.count++] = order->steps[i];
     (void)policy_lookup(snapshot, &question->query, &named, &rows[0], &reason);
-    for (unsigned i = 0; named.count < question->order->count && i < ARRAY_SIZE(permissions); i++)
+    for (unsigned i = 0; named.count < order->count && i < ARRAY_SIZE(permissions); i++)
         rows[1 + i] = policy_snapshot_strictest_by_address(snapshot, permissions[i]);
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
         if (rows[i] != NULL && requirement_level(rows[i], flags) > highest)
             highest = requirement_level(rows[i], flags);
     return highest;
+}
+
+enum level requirement_highest_level(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question)
+{
+    enum level asked = highest_level(snapshot, question, question->order),
+        usual = question->usual != NULL ? highest_level(snapshot, question, question->usual) : LEVEL_UNSET;
+    return asked > usual ? asked : usual;
 }
 
 static void copy_flags(const struct flag_set *from, struct flag_set *to)

@@ -150,6 +150,7 @@ void requirement_pin(const struct requirement *requirement, const struct flag_se
 struct requirement_question {
     struct policy_query query; /* its address is the target's, whatever stands there */
     const struct policy_lookup_order *order;
+    const struct policy_lookup_order *usual; /* ORDER is a sender's, this would rule without him; NULL: it is not */
     const struct flag_set *flags; /* NULL: none */
     struct requirement_target target;
     bool is_address_of_row;       /* the row names the addresses of the next hop, and the target is one of them */
@@ -167,7 +168,7 @@ struct requirement_rule {
 /* policy_lookup() with ADDRESS (NULL: not known yet), and the pin. A pin stands for what its row still allows: if that
  * is gone or cannot be used, and if the row of this very hop asks for more, ordinary policy rules, which is refused
  * where it asks for less than the pin does (INV-33). A next hop with a name speaks for itself if its row asks for as
- * much. */
+ * much. A sender's order leads to another row than the usual one only where that one permits weakening. */
 enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
     const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r);
 

@@ -8,8 +8,8 @@
 
 struct demand {
     atomic_uint references;
-    bool is_address_of_row;
-    struct policy_lookup_order order;
+    bool is_address_of_row, has_usual;
+    struct policy_lookup_order order, usual;
     const char *next_hop_domain, *request_domain, *source_domain, *peer; /* behind the flags; NULL: none */
     const struct dialog_part *pin;                                       /* behind the demand; NULL: none */
     const struct flag_set *flags;                                        /* behind the pin; NULL: none */
@@ -47,6 +47,9 @@ struct demand *demand_new(const struct requirement_question *question)
     atomic_init(&demand->references, 1);
     demand->is_address_of_row = question->is_address_of_row;
     demand->order = *question->order;
+    demand->has_usual = question->usual != NULL;
+    if (demand->has_usual)
+        demand->usual = *question->usual;
     demand->flags = NULL;
     demand->pin = NULL;
     if (question->pin != NULL) {
@@ -84,7 +87,8 @@ enum reason demand_ask(const struct demand *demand, const struct policy_snapshot
     struct requirement_question question = {
         .query = { .next_hop_domain = demand->next_hop_domain, .request_domain = demand->request_domain,
             .source_domain = demand->source_domain, .peer = demand->peer },
-        .order = &demand->order, .flags = demand->flags, .is_address_of_row = demand->is_address_of_row,
+        .order = &demand->order, .usual = demand->has_usual ? &demand->usual : NULL, .flags = demand->flags,
+        .is_address_of_row = demand->is_address_of_row,
         .pin = demand->pin,
         .target = { .transport = (enum transport)key->transport, .endpoint = key->destination,
             .next_hop_domain = demand->next_hop_domain, .local = key->local },

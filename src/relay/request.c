@@ -230,6 +230,9 @@ static struct relay_step *step_new(struct exchange *exchange, const struct routi
     step->route_push = target->route_push;
     step->route = target->route;
     step->group = target->group;
+    if (target->has_senders_lookup)
+        step->usual_lookup =
+            target->own_lookup != NULL ? target->own_lookup : &exchange->worker->relay->settings->lookup;
     name_of(&step->next_hop, step->next_hop_domain);
     if (target->flags.bits == 0)
         return step;

@@ -15,6 +15,7 @@ struct work {
     struct routing *routing;
     struct sip_uri request_uri;      /* after 16.4 */
     struct flag_set flags;           /* of everything but the route row */
+    bool has_senders_lookup;         /* in X-Trelay-Flags */
     struct why *why;
 };
 
@@ -212,7 +213,13 @@ static bool take_header_flags(struct work *work)
     if (rc != 0)
         return refuse(work, 500, rc == ERROR_CONFLICT ? REASON_FLAG_CONFLICT : REASON_FLAG_UNKNOWN,
             "X-Trelay-Flags cannot be used");
+    work->has_senders_lookup = flags_have(&flags, T_RELAY_LOOKUP);
     return merge(work, &flags);
+}
+
+static const struct policy_lookup_order *lookup_of(const struct flag_set *flags)
+{
+    return flags != NULL && flags_have(flags, T_RELAY_LOOKUP) ? &flags->lookup : NULL;
 }
 
 static struct routing_target *add_target(struct work *work)
@@ -223,6 +230,8 @@ static struct routing_target *add_target(struct work *work)
     struct routing_target *target = &routing->targets[routing->target_count++];
     *target = (struct routing_target){ .group = 0 };
     target->flags = work->flags;
+    target->has_senders_lookup = work->has_senders_lookup;
+    target->own_lookup = lookup_of(work->source->peer != NULL ? work->source->peer->flags : NULL);
     return target;
 }
 
@@ -334,6 +343,8 @@ static bool visit_route(void *arg, const struct route *route)
     if (target == NULL)
         return false;
     target->flags = flags;
+    if (lookup_of(route->flags) != NULL)
+        target->own_lookup = lookup_of(route->flags);
     target->route = route;
     target->group = group;
     target->next_hop = next_hop;

@@ -22,6 +22,8 @@ struct routing_target {
     struct slice route_push;   /* value to push as top Route; absent: none (into routing.text) */
     const struct route *route; /* the row that chose it; NULL: the message did */
     struct flag_set flags;     /* of peer, row, Route URI and X-Trelay-Flags, merged */
+    bool has_senders_lookup;   /* that flag is of X-Trelay-Flags */
+    const struct policy_lookup_order *own_lookup; /* that of row or peer, in the snapshot; NULL: none */
     uint32_t group;            /* lower ones first, equal ones at one time */
 };
 

@@ -481,6 +481,82 @@ static void what_is_feared_counts_the_row_of_the_pin(void **state)
     policy_snapshot_unref(snapshot);
 }
 
+/* INV-33: rows by name, by source and for all, each of which may permit to be weakened; SENDER's order against USUAL. */
+static void a_senders_order_needs_permission(void **state)
+{
+    (void)state;
+    enum { BY_NAME = 1, BY_SOURCE, FOR_ALL, NOBODY = 0 };
+    static const struct {
+        const char *sender, *usual;
+        int permits, rules; /* 0: refused */
+        enum reason reason;
+    } cases[] = {
+        { "dst", "dst+default", NOBODY, BY_NAME, REASON_NONE },
+        { "default", "dst+default", NOBODY, 0, REASON_WEAKEN_REFUSED },
+        { "default", "dst+default", FOR_ALL, 0, REASON_WEAKEN_REFUSED },
+        { "default", "dst+default", BY_NAME, FOR_ALL, REASON_NONE },
+        { "src+dst", "dst", NOBODY, 0, REASON_WEAKEN_REFUSED },
+        { "src+dst", "dst", BY_NAME, BY_SOURCE, REASON_NONE },
+        { "src", "peer", BY_NAME, 0, REASON_NO_POLICY },
+        { "peer", "dst", BY_NAME, 0, REASON_NO_POLICY },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct policy_builder *builder = fixture_builder();
+        struct outbound_policy rows[] = { row_of_level(BY_NAME, "biloxi.example", LEVEL_DOMAIN),
+            row_of_level(BY_SOURCE, "source", LEVEL_ENCRYPT), row_of_level(FOR_ALL, "all", LEVEL_DOMAIN) };
+        rows[1].match = MATCH_SOURCE;
+        rows[1].match_name = "atlanta.example";
+        rows[2].match = MATCH_DEFAULT;
+        rows[2].match_name = NULL;
+        for (size_t j = 0; j < ARRAY_SIZE(rows); j++) {
+            rows[j].weaken = rows[j].id == cases[i].permits ? PERMISSION_ALLOWED : PERMISSION_REFUSED;
+            assert_int_equal(policy_builder_outbound(builder, &rows[j]), 0);
+        }
+        struct policy_snapshot *snapshot = fixture_finish(builder);
+        struct policy_lookup_order asked, usual, by_address = { .count = 1, .steps = { LOOKUP_ADDR } };
+        assert_int_equal(policy_lookup_order_parse(slice_of_string(cases[i].sender), &asked, NULL), 0);
+        assert_int_equal(policy_lookup_order_parse(slice_of_string(cases[i].usual), &usual, NULL), 0);
+        struct requirement_question question = { .query = { .next_hop_domain = "biloxi.example",
+            .source_domain = "atlanta.example" }, .order = &asked, .usual = &usual };
+        struct requirement_rule rule;
+        enum lookup_result result = requirement_look_up(snapshot, &question, NULL, &rule);
+        if ((rule.row != NULL ? rule.row->id : 0) != cases[i].rules || rule.reason != cases[i].reason ||
+            (result == LOOKUP_RESULT_HIT) != (cases[i].rules != 0))
+            fail_msg("%s for %s, %d permits", cases[i].sender, cases[i].usual, cases[i].permits);
+        question.usual = &by_address; /* which may not be known yet, in either order */
+        assert_int_equal(requirement_look_up(snapshot, &question, NULL, &rule), LOOKUP_RESULT_NEEDS_ADDRESS);
+        assert_null(rule.row);
+        question.order = &by_address;
+        question.usual = &usual;
+        assert_int_equal(requirement_look_up(snapshot, &question, NULL, &rule), LOOKUP_RESULT_NEEDS_ADDRESS);
+        policy_snapshot_unref(snapshot);
+    }
+}
+
+/* What stands behind a target that was not found is the higher of the two. */
+static void what_is_feared_counts_the_usual_row(void **state)
+{
+    (void)state;
+    struct policy_builder *builder = fixture_builder();
+    struct outbound_policy rows[] = { row_of_level(1, "biloxi.example", LEVEL_DOMAIN),
+        row_of_level(2, "all", LEVEL_ENCRYPT) };
+    rows[1].match = MATCH_DEFAULT;
+    rows[1].match_name = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(policy_builder_outbound(builder, &rows[i]), 0);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    static const struct policy_lookup_order by_name = { .count = 1, .steps = { LOOKUP_DST } },
+                                            for_all = { .count = 1, .steps = { LOOKUP_DEFAULT } };
+    struct requirement_question question = { .query = { .next_hop_domain = "biloxi.example" }, .order = &for_all };
+    assert_int_equal(requirement_highest_level(snapshot, &question), LEVEL_ENCRYPT);
+    question.usual = &by_name;
+    assert_int_equal(requirement_highest_level(snapshot, &question), LEVEL_DOMAIN);
+    question.order = &by_name;
+    question.usual = &for_all;
+    assert_int_equal(requirement_highest_level(snapshot, &question), LEVEL_DOMAIN);
+    policy_snapshot_unref(snapshot);
+}
+
 static void what_is_kept_is_what_is_proven(void **state)
 {
     (void)state;
@@ -530,6 +606,8 @@ int main(void)
         cmocka_unit_test(what_the_flags_of_the_invite_chose_stays),
         cmocka_unit_test(what_is_feared_is_the_most_that_an_address_asks),
         cmocka_unit_test(what_is_feared_counts_the_row_of_the_pin),
+        cmocka_unit_test(a_senders_order_needs_permission),
+        cmocka_unit_test(what_is_feared_counts_the_usual_row),
         cmocka_unit_test(what_is_kept_is_what_is_proven),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);

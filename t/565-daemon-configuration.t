@@ -27,12 +27,12 @@ listener "inside" {
 }
 END
 
-# trelayd -t: (status, output).
+# trelayd -t: (status, output, file).
 sub check ($text) {
     my $file = File::Temp->new(TEMPLATE => 'trelay-conf-XXXXXX', TMPDIR => 1);
     print {$file} $text;
     close $file;
-    return run_command($program, '-t', '-c', $file->filename);
+    return (run_command($program, '-t', '-c', $file->filename), $file->filename);
 }
 
 sub listener ($name, @lines) { return "listener \"$name\" {\n" . join('', map { "    $_\n" } @lines) . "}\n" }
@@ -45,6 +45,12 @@ for my $case (
     [ 'two addresses',                    $good . listener('six', 'transport = "udp"', 'address = "2001:db8::1"') ],
     [ 'every address, with a name',       $good . listener('all', 'transport = "tls"', 'address = "::"', 'advertise = "a.example"') ],
     [ 'an IPv6 address is advertised',    $good . listener('six', @tls, 'advertise = "2001:db8::1"') ],
+    [ 'no line end after a comment',      "$good# and that is all" ],
+    [ 'braces in strings and comments',   "${good}aliases = { \"a.example\" } # }\n/* { */ log { level = 'info' }" ],
+    [ 'a list that goes on',              $good . "aliases = { \"a.example\" }\naliases += { \"b.example\" }\n" ],
+    [ 'the longest path of a socket',     $good . 'control { socket = "/' . 'x' x 106 . "\" }\n" ],
+    [ 'a pause that does not grow',       $good . "limits { backoff = 30000 }\n" ],
+    [ 'a database as a URI',              $good =~ s{dbname=trelay}{postgresql:///trelay}r ],
     (map { [ "families $_", $good . "dns {\n    families = \"$_\"\n}\n" ] } qw(auto 4 6 46 64)),
 ) {
     my ($what, $text) = @$case;
@@ -60,6 +66,35 @@ for my $case (
     [ 'no database',                  $good =~ s/^    connection.*\n//mr,                     qr/database .* is missing/ ],
     [ 'a number too large',           $good . "workers = 257\n",                              qr/:9: workers = 257: must be 0 to 256/ ],
     [ 'a number below',               $good . "limits {\n    connect_timeout = 9\n}\n",       qr/:10: limits\.connect_timeout = 9: must be 10/ ],
+    [ 'a number beyond all',          $good . "limits {\n    max_age = 99999999999999999999\n}\n", qr/:10: .*'max_age' is out of range/ ],
+    [ 'a number that is none',        $good . "drain = soon\n",                              qr/:9: .*'drain'/ ],
+    [ 'a level of another kind',      $good . "log {\n    level = \"loud\"\n}\n",            qr/:10: log\.level must be .*"loud"/ ],
+    [ 'a mode of another kind',       $good . "control {\n\n    mode = \"0999\"\n}\n",       qr/:11: control\.mode .*"0999"/ ],
+    [ 'no path of a socket',          $good . "control {\n    socket = \"\"\n}\n",           qr/:10: control\.socket is empty/ ],
+    [ 'a path that is too long',      $good . "control {\n    socket = \"/" . 'x' x 107 . "\"\n}\n", qr/:10: control\.socket .*too long/ ],
+    [ 'a text without an end',        $good . "aliases = \"a.example\n",                      qr/:11: premature end of file/ ],
+    (map { [ "the file ends $_->[0]", $_->[1], qr/:\d+: the file ends in the middle/ ] }
+        [ 'in a listener',     $good =~ s/^\}\n\z//mr ],
+        [ 'in a log section',  "${good}log {\n    level = \"info\"\n" ],
+        [ 'in a brace',        "${good}log {" ],
+        [ 'before a value',    "${good}log {\n    level =" ],
+        [ 'before the node',   "$good" =~ s/^node.*\n//mr . 'node = ' ],
+        [ 'in a list',         "${good}aliases = { \"a.example\"," ],
+        [ 'in a comment',      "$good/* and more\n" ],
+        [ 'behind a comment',  "${good}log { # here\n" ]),
+    (map { [ "node $_", $good =~ s/"edge"/"$_"/r, qr/:1: node must be 1 to 63 letters.*"\Q$_\E"/ ] } 'bad name!', '-edge', 'x' x 64),
+    [ 'an empty node',                $good =~ s/"edge"/""/r,                                 qr/:1: node is missing/ ],
+    [ 'a listener without a name',    $good . listener('', @udp, 'port = 5070'),              qr/:13: the listener's name is missing/ ],
+    [ 'a listener that no row names', $good . listener('a b', @udp, 'port = 5070'),           qr/the listener's name must be/ ],
+    (map { [ "connection $_", $good =~ s/dbname=trelay/$_/r, qr/:3: database\.connection: the connection string cannot be used: / ] }
+        'dbname', 'nosuch=1', 'postgresql://[::1', "host='a"),
+    [ 'the database twice',           $good . "database {\n    connection = \"dbname=other\"\n}\n", qr/second time.*line \d/ ],
+    [ 'a section twice',              $good . "log { level = \"info\" }\nlog { target = \"stderr\" }\n", qr/:10: log stands here for the second time, the first is in line 9/ ],
+    [ 'a number twice',               "workers = 1\n" . $good . "workers = 2\n",              qr/:10: workers stands here for the second time, the first is in line 1/ ],
+    [ 'a transport twice',            $good . listener('x', @udp, 'transport = "tcp"'),       qr/:12: transport stands here for the second time/ ],
+    [ 'a pause longer than the longest', $good . "limits {\n    backoff_max = 500\n}\n",     qr/:10: limits\.backoff = 1000 must not exceed limits\.backoff_max = 500/ ],
+    [ 'a first pause above the default of the longest', $good . "limits {\n    backoff = 40000\n}\n", qr/:10: limits\.backoff = 40000 must not exceed .*30000/ ],
+    [ 'no look-up at all',            $good . "lookup = \"none\"\n",                         qr/:9: lookup = none .* every request would be refused/ ],
     [ 'families of another kind',     $good . "dns {\n    families = \"5\"\n}\n",             qr/:10: dns\.families must be/ ],
     [ 'a transport of another kind',  $good . listener('ws', 'transport = "ws"', "address = \"$here\""), qr/:10: transport must be .*"ws"/ ],
     [ 'no transport',                 $good . listener('ws', "address = \"$here\""),          qr/transport must be/ ],
@@ -82,13 +117,20 @@ for my $case (
     [ 'T1 above T2',                  $good . "timers {\n    t1 = 5000\n}\n",                 qr/T1 .* must not exceed T2/ ],
 ) {
     my ($what, $text, $pattern) = @$case;
-    my ($status, $output) = check($text);
+    my ($status, $output, $file) = check($text);
     is($status, 2, "$what: is refused");
     like($output, $pattern, "$what: says why");
+    like($output, qr/\Atrelayd: \Q$file\E:\d+: [^\n]+\n\z/, "$what: in one line, with the place first");
 }
 my ($status, $output) = run_command($program, '-t', '-c', '/nonexistent/trelay.conf');
 is($status, 2, 'no file: is refused');
-like($output, qr{/nonexistent/trelay\.conf: No such file}, 'no file: says why');
+like($output, qr{\Atrelayd: /nonexistent/trelay\.conf: No such file}, 'no file: says why');
+($status, $output) = run_command($program, '-t', '-c', '/tmp');
+is($status, 2, 'a directory: is refused');
+like($output, qr{\Atrelayd: /tmp: Is a directory\n\z}, 'a directory: says so');
+($status, $output) = check($good . '#' x 1048576);
+is($status, 2, 'more than a MiB: is refused');
+like($output, qr{\Atrelayd: \S+: longer than 1048576 bytes\n\z}, 'more than a MiB: says so');
 
 # What the daemon finds out when it starts.
 my $postgres = Trelay::Postgres->with_schema;

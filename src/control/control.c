@@ -187,11 +187,27 @@ static bool is_answered(const struct sockaddr_un *address)
     return is;
 }
 
+static int read_path(const char *path, struct sockaddr_un *address_r, struct why *why)
+{
+    *address_r = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    if (path[0] == '\0')
+        return why_fail(why, ERROR_LIMIT, "control.socket is empty");
+    if (!slice_to_string(slice_of_string(path), address_r->sun_path, sizeof(address_r->sun_path)))
+        return why_fail(why, ERROR_LIMIT, "control.socket \"%s\": the path is too long for a Unix socket", path);
+    return 0;
+}
+
+int control_check_path(const char *path, struct why *why)
+{
+    struct sockaddr_un address;
+    return read_path(path, &address, why);
+}
+
 static int open_socket(const char *path, unsigned mode, int *fd_r, struct why *why)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    if (!slice_to_string(slice_of_string(path), address.sun_path, sizeof(address.sun_path)))
-        return why_fail(why, ERROR_LIMIT, "control.socket \"%s\": the path is too long for a Unix socket", path);
+    struct sockaddr_un address;
+    if (read_path(path, &address, why) != 0)
+        return ERROR_LIMIT;
     if (is_answered(&address))
         return why_fail(why, ERROR_CONFLICT, "control.socket \"%s\": another process answers there", path);
     (void)unlink(path);

@@ -43,6 +43,9 @@ struct control_environment {
     int64_t started_at; /* seconds since the epoch */
 };
 
+/* 0, or ERROR_LIMIT: no Unix socket can have that path. */
+int control_check_path(const char *path, struct why *why) MUST_CHECK;
+
 /* Replaces a socket that is left from a process that is gone; refuses one that is answered. */
 int control_new(const struct control_environment *environment, const char *path, unsigned mode,
     struct control **control_r, struct why *why) MUST_CHECK;

@@ -1,5 +1,6 @@
 # Sources of src/daemon: the two programs.
 libedge_a_SOURCES += \
+    src/daemon/configuration_file.h src/daemon/configuration_file.c \
     src/daemon/options.h src/daemon/options.c \
     src/daemon/service.h src/daemon/service.c \
     src/daemon/descriptors.h src/daemon/descriptors.c \

@@ -5,11 +5,14 @@
 #include "daemon/options.h"
 
 #include "base/error.h"
+#include "control/control.h"
+#include "daemon/configuration_file.h"
+#include "db/database.h"
 #include "net/locate.h"
 #include "policy/name.h"
 
 #include <confuse.h>
-#include <errno.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -75,34 +78,22 @@ static const struct number_row numbers[] = {
 };
 #undef RELAY
 
-/* The library knows the line only while it reads: each option keeps that of its value. */
-static int note_line(cfg_t *section, cfg_opt_t *option)
-{
-    char line[16];
-    snprintf(line, sizeof(line), ":%d", section->line);
-    return cfg_opt_setcomment(option, line) == CFG_SUCCESS ? 0 : -1;
-}
-
-/* ":LINE" of the option's value; "" for what the file does not say. */
-static const char *line_of(cfg_t *section, const char *option)
-{
-    const char *line = option != NULL ? cfg_opt_getcomment(cfg_getopt(section, option)) : NULL;
-    return line != NULL ? line : "";
-}
-
 /* OPTION: whose value it is; NULL: of the section itself. */
 static int at(struct why *why, cfg_t *section, const char *option, const char *text, const char *value)
 {
-    return why_fail(why, ERROR_SYNTAX, "%s%s: %s: \"%s\"", section->filename != NULL ? section->filename : "?",
-        line_of(section, option), text, value);
+    return configuration_file_fail(why, ERROR_SYNTAX, section, option, "%s: \"%s\"", text, value);
 }
 
-static int copy_name(struct why *why, cfg_t *section, const char *what, const char *value, char *out, size_t size)
+/* Of what rows name: no row could name it otherwise. OPTION as above. */
+static int copy_name(struct why *why, cfg_t *section, const char *option, const char *what, const char *value,
+    char *out, size_t size)
 {
     if (value == NULL || value[0] == '\0')
-        return why_fail(why, ERROR_SYNTAX, "%s: %s is missing", section->filename, what);
-    if (!slice_to_string(slice_of_string(value), out, size))
-        return at(why, section, NULL, "name is too long", value);
+        return configuration_file_fail(why, ERROR_SYNTAX, section, option, "%s is missing", what);
+    if (!name_is_row_name(slice_of_string(value)) || !slice_to_string(slice_of_string(value), out, size))
+        return configuration_file_fail(why, ERROR_SYNTAX, section, option,
+            "%s must be 1 to 63 letters, digits, '-', '_' and '.', beginning with a letter or digit: \"%s\"", what,
+            value);
     return 0;
 }
 
@@ -131,7 +122,7 @@ static enum sip_transport transport_of(const char *word)
 
 static int read_listener(cfg_t *section, struct listener_settings *out, struct why *why)
 {
-    int rc = copy_name(why, section, "the listener's name", cfg_title(section), out->name, sizeof(out->name));
+    int rc = copy_name(why, section, NULL, "the listener's name", cfg_title(section), out->name, sizeof(out->name));
     if (rc != 0)
         return rc;
     const char *transport = cfg_getstr(section, "transport");
@@ -172,8 +163,8 @@ static int read_listeners(cfg_t *file, struct relay_settings *relay, struct why 
 {
     size_t count = cfg_size(file, "listener");
     if (count == 0)
-        return why_fail(why, ERROR_SYNTAX, "%s: no listener: add one, as listener \"edge\" { transport = tls ... }",
-            file->filename);
+        return configuration_file_fail(why, ERROR_SYNTAX, file, NULL,
+            "no listener: add one, as listener \"edge\" { transport = tls ... }");
     relay->listeners = calloc(count, sizeof(*relay->listeners));
     if (relay->listeners == NULL)
         return why_fail(why, ERROR_MEMORY, "no memory for the listeners");
@@ -227,12 +218,19 @@ static int read_numbers(cfg_t *file, struct options *options, struct why *why)
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
         const struct number_row *row = &numbers[i];
         cfg_t *section = row->section != NULL ? cfg_getsec(file, row->section) : file;
-        long value = section != NULL ? cfg_getint(section, row->name) : row->initial;
+        long value = cfg_getint(section, row->name);
         if (value < row->minimum || value > row->maximum)
-            return why_fail(why, ERROR_LIMIT, "%s%s: %s%s%s = %ld: must be %ld to %ld (%s)", file->filename,
-                section != NULL ? line_of(section, row->name) : "", row->section != NULL ? row->section : "",
+            return configuration_file_fail(why, ERROR_LIMIT, section, row->name,
+                "%s%s%s = %ld: must be %ld to %ld (%s)", row->section != NULL ? row->section : "",
                 row->section != NULL ? "." : "", row->name, value, row->minimum, row->maximum, row->meaning);
         *(uint32_t *)(void *)((char *)options + row->offset) = (uint32_t)value;
+    }
+    if (options->relay.backoff_ms > options->relay.backoff_max_ms) {
+        cfg_t *limits = cfg_getsec(file, "limits");
+        bool is_said = cfg_opt_getcomment(cfg_getopt(limits, "backoff_max")) != NULL;
+        return configuration_file_fail(why, ERROR_CONFLICT, limits, is_said ? "backoff_max" : "backoff",
+            "limits.backoff = %" PRIu32 " must not exceed limits.backoff_max = %" PRIu32, options->relay.backoff_ms,
+            options->relay.backoff_max_ms);
     }
     return 0;
 }
@@ -264,28 +262,41 @@ static bool read_mode(const char *text, unsigned *mode_r)
     return text[0] != '\0';
 }
 
-static int read_texts(cfg_t *file, struct options *options, struct why *why)
+static int read_database(cfg_t *file, struct options *options, struct why *why)
 {
-    int rc = copy_name(why, file, "node", cfg_getstr(file, "node"), options->relay.node, sizeof(options->relay.node));
-    if (rc != 0)
-        return rc;
-    cfg_t *database = cfg_getsec(file, "database");
-    const char *connection = cfg_getstr(database, "connection");
+    cfg_t *section = cfg_getsec(file, "database");
+    const char *connection = cfg_getstr(section, "connection");
+    struct why reason = WHY_NONE;
     if (connection == NULL)
-        return why_fail(why, ERROR_SYNTAX, "%s: database { connection = ... } is missing: policy comes from PostgreSQL",
-            file->filename);
-    cfg_t *control = cfg_getsec(file, "control");
-    const char *socket = cfg_getstr(control, "socket");
-    const char *mode = cfg_getstr(control, "mode");
-    if (!read_mode(mode, &options->control_mode))
-        return at(why, control, "mode", "control.mode takes octal permissions such as 0660", mode);
-    const char *servers = cfg_getstr(cfg_getsec(file, "dns"), "servers");
-    if (!slice_to_string(slice_of_string(servers), options->relay.dns_servers, sizeof(options->relay.dns_servers)))
-        return at(why, cfg_getsec(file, "dns"), "servers", "dns.servers is too long", servers);
+        return configuration_file_fail(why, ERROR_SYNTAX, file, NULL,
+            "database { connection = ... } is missing: policy comes from PostgreSQL");
+    if (database_check_conninfo(connection, &reason) != 0)
+        return configuration_file_fail(why, ERROR_SYNTAX, section, "connection", "database.connection: %s",
+            reason.text);
     options->database = strdup(connection);
+    return options->database != NULL ? 0 : why_fail(why, ERROR_MEMORY, "no memory for the configuration");
+}
+
+static int read_control(cfg_t *file, struct options *options, struct why *why)
+{
+    cfg_t *section = cfg_getsec(file, "control");
+    const char *socket = cfg_getstr(section, "socket");
+    const char *mode = cfg_getstr(section, "mode");
+    struct why reason = WHY_NONE;
+    if (control_check_path(socket, &reason) != 0)
+        return configuration_file_fail(why, ERROR_LIMIT, section, "socket", "%s", reason.text);
+    if (!read_mode(mode, &options->control_mode))
+        return at(why, section, "mode", "control.mode takes octal permissions such as 0660", mode);
     options->control_socket = strdup(socket);
-    if (options->database == NULL || options->control_socket == NULL)
-        return why_fail(why, ERROR_MEMORY, "no memory for the configuration");
+    return options->control_socket != NULL ? 0 : why_fail(why, ERROR_MEMORY, "no memory for the configuration");
+}
+
+static int read_servers(cfg_t *file, struct options *options, struct why *why)
+{
+    cfg_t *section = cfg_getsec(file, "dns");
+    const char *servers = cfg_getstr(section, "servers");
+    if (!slice_to_string(slice_of_string(servers), options->relay.dns_servers, sizeof(options->relay.dns_servers)))
+        return at(why, section, "servers", "dns.servers is too long", servers);
     return 0;
 }
 
@@ -320,13 +331,32 @@ static int read_lookup(cfg_t *file, struct options *options, struct why *why)
     const char *text = cfg_getstr(file, "lookup");
     struct why reason = WHY_NONE;
     if (policy_lookup_order_parse(slice_of_string(text), &options->relay.lookup, &reason) != 0)
-        return why_fail(why, ERROR_SYNTAX, "%s%s: lookup: %s", file->filename, line_of(file, "lookup"), reason.text);
+        return configuration_file_fail(why, ERROR_SYNTAX, file, "lookup", "lookup: %s", reason.text);
+    if (options->relay.lookup.is_none)
+        return configuration_file_fail(why, ERROR_UNSUPPORTED, file, "lookup",
+            "lookup = none as the default: every request would be refused, for no row could rule it");
     return 0;
+}
+
+static int read_timers(cfg_t *file, struct timer_settings *timers, struct why *why)
+{
+    cfg_t *section = cfg_getsec(file, "timers");
+    struct why reason = WHY_NONE;
+    timers->is_test = cfg_getbool(section, "test") == cfg_true;
+    int rc = timer_settings_check(timers, &reason);
+    return rc == 0 ? 0 : configuration_file_fail(why, rc, section, NULL, "timers: %s", reason.text);
 }
 
 static int read_all(cfg_t *file, struct options *options, struct why *why)
 {
-    int rc = read_texts(file, options, why);
+    struct relay_settings *relay = &options->relay;
+    int rc = copy_name(why, file, "node", "node", cfg_getstr(file, "node"), relay->node, sizeof(relay->node));
+    if (rc == 0)
+        rc = read_database(file, options, why);
+    if (rc == 0)
+        rc = read_control(file, options, why);
+    if (rc == 0)
+        rc = read_servers(file, options, why);
     if (rc == 0)
         rc = read_numbers(file, options, why);
     if (rc == 0)
@@ -341,21 +371,13 @@ static int read_all(cfg_t *file, struct options *options, struct why *why)
         rc = read_trusted(file, &options->relay, why);
     if (rc == 0)
         rc = read_lookup(file, options, why);
-    options->relay.timers.is_test = cfg_getbool(cfg_getsec(file, "timers"), "test") == cfg_true;
     if (rc == 0)
-        rc = timer_settings_check(&options->relay.timers, why);
+        rc = read_timers(file, &options->relay.timers, why);
     if (rc == 0 && options->relay.worker_count == 0) {
         long processors = sysconf(_SC_NPROCESSORS_ONLN);
         options->relay.worker_count = processors > 0 ? (uint32_t)processors : 1;
     }
     return rc;
-}
-
-static void note_lines(cfg_opt_t *options)
-{
-    for (cfg_opt_t *option = options; option->name != NULL; option++)
-        if (option->type != CFGT_SEC)
-            option->validcb = note_line;
 }
 
 /* The number rows of SECTION as libconfuse options, behind the texts that OPTIONS already holds. */
@@ -370,7 +392,7 @@ static void add_numbers(cfg_opt_t options[SECTION_OPTIONS_MAX], size_t count, co
             options[count++] = (cfg_opt_t)CFG_INT(numbers[i].name, numbers[i].initial, CFGF_NONE);
     }
     options[count] = (cfg_opt_t)CFG_END();
-    note_lines(options);
+    configuration_file_note_lines(options);
 }
 
 static cfg_t *grammar_new(void)
@@ -386,7 +408,7 @@ static cfg_t *grammar_new(void)
     cfg_opt_t listener[] = { CFG_STR("transport", NULL, CFGF_NODEFAULT), CFG_STR("address", NULL, CFGF_NODEFAULT),
         CFG_INT("port", 0, CFGF_NONE), CFG_STR("advertise", NULL, CFGF_NODEFAULT),
         CFG_INT("advertise_port", 0, CFGF_NONE), CFG_END() };
-    note_lines(listener);
+    configuration_file_note_lines(listener);
     cfg_opt_t accounting[SECTION_OPTIONS_MAX], limits[SECTION_OPTIONS_MAX], timers[SECTION_OPTIONS_MAX];
     add_numbers(database, 1, "database");
     add_numbers(control, 2, "control");
@@ -402,8 +424,8 @@ static cfg_t *grammar_new(void)
         CFG_SEC("control", control, CFGF_NONE), CFG_SEC("log", log, CFGF_NONE), CFG_SEC("dns", dns, CFGF_NONE),
         CFG_SEC("accounting", accounting, CFGF_NONE), CFG_SEC("limits", limits, CFGF_NONE),
         CFG_SEC("timers", timers, CFGF_NONE),
-        CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES) };
-    add_numbers(file, 12, NULL);
+        CFG_SEC("listener", listener, CFGF_MULTI | CFGF_TITLE | CFGF_NO_TITLE_DUPES), CONFIGURATION_FILE_END };
+    add_numbers(file, 13, NULL);
     return cfg_init(file, CFGF_NONE);
 }
 
@@ -413,18 +435,9 @@ int options_load(const char *path, struct options *options_r, struct why *why)
     cfg_t *file = grammar_new();
     if (file == NULL)
         return why_fail(why, ERROR_MEMORY, "no memory to read %s", path);
-    int rc = 0;
-    /* The library itself prints file, line and reason of what it cannot parse to standard error. */
-    switch (cfg_parse(file, path)) {
-    case CFG_SUCCESS:
+    int rc = configuration_file_parse(path, file, why);
+    if (rc == 0)
         rc = read_all(file, &options, why);
-        break;
-    case CFG_FILE_ERROR:
-        rc = why_fail(why, ERROR_SYSTEM, "%s: %s", path, strerror(errno));
-        break;
-    default:
-        rc = why_fail(why, ERROR_SYNTAX, "%s: the file cannot be parsed, the line is named above", path);
-    }
     cfg_free(file);
     if (rc != 0) {
         options_fini(&options);

@@ -352,11 +352,10 @@ static uint32_t or_default(uint32_t value, uint32_t otherwise)
     return value != 0 ? value : otherwise;
 }
 
-int database_new(struct loop *loop, const struct database_settings *settings, const struct database_events *events,
-    void *arg, const struct log_scope *scope, struct database **database_r, struct why *why)
+int database_check_conninfo(const char *conninfo, struct why *why)
 {
     char *problem = NULL;
-    PQconninfoOption *options = PQconninfoParse(settings->conninfo, &problem);
+    PQconninfoOption *options = PQconninfoParse(conninfo, &problem);
     if (options == NULL) {
         int rc = problem == NULL ? ERROR_MEMORY : ERROR_SYNTAX;
         struct why text = WHY_NONE;
@@ -365,6 +364,15 @@ int database_new(struct loop *loop, const struct database_settings *settings, co
         return why_fail(why, rc, "the connection string cannot be used: %s", text.text);
     }
     PQconninfoFree(options);
+    return 0;
+}
+
+int database_new(struct loop *loop, const struct database_settings *settings, const struct database_events *events,
+    void *arg, const struct log_scope *scope, struct database **database_r, struct why *why)
+{
+    int rc = database_check_conninfo(settings->conninfo, why);
+    if (rc != 0)
+        return rc;
     struct database *database = calloc(1, sizeof(*database));
     if (database == NULL)
         return why_fail(why, ERROR_MEMORY, "no memory");

@@ -41,6 +41,9 @@ struct database_events {
     void (*notified)(void *arg, const char *channel, const char *payload);
 };
 
+/* 0; ERROR_SYNTAX: libpq cannot read it, WHY has its words; ERROR_MEMORY. */
+int database_check_conninfo(const char *conninfo, struct why *why) MUST_CHECK;
+
 int database_new(struct loop *loop, const struct database_settings *settings, const struct database_events *events,
     void *arg, const struct log_scope *scope, struct database **database_r, struct why *why) MUST_CHECK;
 

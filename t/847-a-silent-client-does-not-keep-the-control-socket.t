@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Clients that connect to the control socket and ask nothing, or half a question, lose their
-# connections after a while: as many as there may be do not keep the operator out.
+# connections after a while: as many as there may be do not keep the operator out. Who asks too much is told so.
 use v5.36;
 
 use FindBin;
@@ -29,5 +29,13 @@ is(join('', map { readline($_) // '' } @clients), '',
 my $last = client();
 syswrite $last, qq({"command": "status"}\n);
 like(readline($last), qr/"node":\s*"edge"/, 'who asks is answered');
+
+# What is too long, whether or not it was all on the way when that was seen.
+for my $count (1, 12) {
+    my ($status, $output) = $edge->daemon->ctl('explain', ('flags=' . 'x' x 100_000) x $count);
+    is($status, 1, "$count * 100000 characters: refused");
+    is($output, "trelayctl: the question is longer than 65536 bytes\n", "$count * 100000 characters: and told why");
+}
+ok(is_served(), 'the next one is served');
 $edge->stop;
 done_testing;

@@ -84,12 +84,13 @@ static int exchange(int fd, json_t *question, json_t **answer_r, struct why *why
     buffer_append_string(&text, line);
     buffer_append_byte(&text, '\n');
     free(line);
-    int rc = send(fd, text.data, text.length, MSG_NOSIGNAL) == (ssize_t)text.length ? 0 : ERROR_SYSTEM;
+    /* A question that was not taken as a whole may have been answered all the same: that it is too long. */
+    (void)send(fd, text.data, text.length, MSG_NOSIGNAL);
     buffer_clear(&text);
-    while (rc == 0 && (length = recv(fd, bytes, sizeof(bytes), 0)) > 0)
+    while ((length = recv(fd, bytes, sizeof(bytes), 0)) > 0)
         buffer_append(&text, bytes, (size_t)length);
     json_error_t error;
-    json_t *answer = rc == 0 && text.length > 0 ? json_loadb(text.data, text.length, 0, &error) : NULL;
+    json_t *answer = text.length > 0 ? json_loadb(text.data, text.length, 0, &error) : NULL;
     buffer_free(&text);
     if (answer == NULL)
         return why_fail(why, ERROR_SYSTEM, "the daemon closed without an answer");

@@ -8,13 +8,14 @@
 #include "control/control_private.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { QUESTION_MAX = 65536, CLIENTS_MAX = 64 };
+enum { CLIENTS_MAX = 64 };
 /* For the question to arrive, and likewise for the answer to be taken: who does neither must not keep others out. */
 enum { CLIENT_MS = 5000 };
 
@@ -113,18 +114,32 @@ void control_answer_error(struct control_client *client, const char *text)
     control_answer(client, json_pack("{s:s}", "error", text));
 }
 
+/* What more it sends is not read. */
+static void client_has_asked(struct control_client *client)
+{
+    client->is_asked = true;
+    loop_timer_stop(client->control->environment.loop, &client->patience);
+    ignore_result(loop_watch_want(client->watch, 0));
+}
+
 static void client_ask(struct control_client *client, size_t length)
 {
     json_error_t error;
     json_t *question = json_loadb(client->in.data, length, JSON_REJECT_DUPLICATES, &error);
-    client->is_asked = true;
-    loop_timer_stop(client->control->environment.loop, &client->patience);
-    ignore_result(loop_watch_want(client->watch, 0)); /* what more it sends is not read */
+    client_has_asked(client);
     if (!json_is_object(question))
         control_answer_error(client, "the question must be one JSON object on one line");
     else
         control_command(client, question);
     json_decref(question);
+}
+
+static void client_refuse_length(struct control_client *client)
+{
+    char text[64];
+    snprintf(text, sizeof(text), "the question is longer than %d bytes", CONTROL_QUESTION_MAX);
+    client_has_asked(client);
+    control_answer_error(client, text);
 }
 
 static void client_read(struct control_client *client)
@@ -133,8 +148,12 @@ static void client_read(struct control_client *client)
     ssize_t length = recv(client->fd, bytes, sizeof(bytes), 0);
     if (length < 0 && errno == EAGAIN)
         return;
-    if (length <= 0 || client->in.length + (size_t)length > QUESTION_MAX) {
+    if (length <= 0) {
         client_free(client);
+        return;
+    }
+    if (client->in.length + (size_t)length > CONTROL_QUESTION_MAX) {
+        client_refuse_length(client);
         return;
     }
     buffer_append(&client->in, bytes, (size_t)length);

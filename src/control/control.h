@@ -18,6 +18,9 @@
 
 struct control;
 
+/* The longest question, with its new line: more is answered with an error. */
+enum { CONTROL_QUESTION_MAX = 65536 };
+
 typedef void control_reloaded_fn(void *arg, bool is_success, const char *text);
 
 /* Accounting records since the start: LOST are in no table and will be in none. */

@@ -48,10 +48,13 @@ $tree = made_up_tree(%events, 'src/relay/death.c' => "LOG_EVENT_ENDED\n",
 is(complaints('check-docs', "$tree"), "doc/trelayd.8: there is no event be-gone\n", 'one that there is no more');
 
 my %program = ('src/daemon/main.c' => qq{option = getopt(argc, argv, "c:tV");\n});
-$tree = made_up_tree(%program, 'doc/trelayd.8' => ".Sh SYNOPSIS\n.Nm\n.Op Fl c Ar file\n.Nm\n.Fl t | V\n.Sh NEXT\n");
-is(complaints('check-docs', "$tree"), '', 'each option is in the synopsis');
-$tree = made_up_tree(%program, 'doc/trelayd.8' => ".Sh SYNOPSIS\n.Nm\n.Op Fl c Ar file\n.Fl t\n.Sh NEXT\n.Fl V\n");
-is(complaints('check-docs', "$tree"), "doc/trelayd.8: -V is not in the synopsis\n", 'one that is not');
+$tree = made_up_tree(%program, 'doc/trelayd.8' => ".Sh SYNOPSIS\n.Nm\n.Op Fl c Ar file\n.Nm\n.Fl t | V\n.Sh NEXT\n"
+    . join('', map { ".It Fl $_\n" } 'c Ar file', 't', 'V'));
+is(complaints('check-docs', "$tree"), '', 'each option is in the synopsis and in the list');
+$tree = made_up_tree(%program, 'doc/trelayd.8' => ".Sh SYNOPSIS\n.Nm\n.Op Fl c Ar file\n.Fl t\n.Sh NEXT\n.Fl V\n"
+    . join('', map { ".It Fl $_\n" } 'c Ar file', 'V'));
+is(complaints('check-docs', "$tree"), "doc/trelayd.8: -V is not in the synopsis\ndoc/trelayd.8: -t is not listed\n",
+    'one that is not in the one, one that is not in the other');
 
 $tree = made_up_tree('README.md' => "Manuals: trelayd(8).\n", map { ("doc/$_" => "\n") } qw(trelayd.8 trelayctl.8));
 is(complaints('check-docs', "$tree"), "README.md: trelayctl(8) is not mentioned\n", 'a page that the beginning does not name');

@@ -6,13 +6,17 @@ use v5.36;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use File::Temp ();
+use File::Temp qw(tempdir);
+use IO::Select ();
 use IO::Socket::IP ();
+use IO::Socket::UNIX ();
+use Socket qw(SOCK_DGRAM);
 use Test::More;
 use Trelay::Daemon;
 use Trelay::House qw(run_command);
 use Trelay::Loopback qw(own_address free_port);
 use Trelay::Postgres;
+use Trelay::Process ();
 
 my $program = Trelay::Daemon::program('trelayd');
 my $here    = own_address(0);
@@ -156,9 +160,20 @@ my ($code, $said) = starts($runs . "dns {\n    servers = \"not a server\"\n}\n")
 is($code, 1, 'name servers that are none: it does not start');
 like($said, qr/name servers "not a server"/, 'name servers that are none: says which');
 
-# D19: allowed, and warned of.
-my $daemon = Trelay::Daemon->start(postgres => $postgres, configuration =>
+# D19: allowed, and warned of. And what the service manager is told meanwhile.
+my $directory = tempdir('trelay-notify-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+my $manager = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "$directory/notify") or die "$directory/notify: $!\n";
+sub told () {
+    return 'nothing' if !IO::Select->new($manager)->can_read(Trelay::Process::patience(20));
+    $manager->recv(my $text, 4096);
+    return $text;
+}
+my $daemon = Trelay::Daemon->start(postgres => $postgres, environment => { NOTIFY_SOCKET => "$directory/notify" },
+    configuration =>
     "timers {\n    t1 = 100\n}\ncontrol {\n    socket = \"\@DIRECTORY\@/control\"\n}\n" . $good =~ s/dbname=trelay/\@DATABASE\@/r);
 like($daemon->log, qr/level=warn event=configuration .*T1 below 500 ms is not recommended/, 'D19: T1 below 500 ms is warned of');
+like(told(), qr/^READY=1$/m, 'the service manager is told that it serves');
+ok(!IO::Select->new($manager)->can_read(0), 'and nothing more while it does');
 $daemon->stop;
+like(told(), qr/^STOPPING=1$/m, 'and that it ends');
 done_testing;

@@ -42,6 +42,30 @@ static void the_default_is_sound(void **state)
     assert_int_equal(settings.groups[3], 0);
 }
 
+static bool is_aes_fast = true;
+bool __wrap_tls_library_has_fast_aes(void);
+bool __wrap_tls_library_has_fast_aes(void)
+{
+    return is_aes_fast;
+}
+
+/* AES where the processor does it, ChaCha20 where AES would be in C: slow, and its time tells of the key. */
+static void what_is_fast_here_comes_first(void **state)
+{
+    (void)state;
+    static const uint16_t aes_first[] = { 0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9, 0xCCA8, 0 };
+    static const uint16_t chacha_first[] = { 0x1303, 0x1301, 0x1302, 0xCCA9, 0xCCA8, 0xC02B, 0xC02F, 0xC02C, 0xC030,
+        0 };
+    struct tls_settings settings;
+    is_aes_fast = true;
+    tls_settings_init(&settings);
+    assert_memory_equal(settings.suites, aes_first, sizeof(aes_first));
+    is_aes_fast = false;
+    tls_settings_init(&settings);
+    is_aes_fast = true;
+    assert_memory_equal(settings.suites, chacha_first, sizeof(chacha_first));
+}
+
 static void weak_suites_have_no_name(void **state)
 {
     static const char *const names[] = {
@@ -156,6 +180,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_default_is_sound),
+        cmocka_unit_test(what_is_fast_here_comes_first),
         { "X05: weak suites have no name", weak_suites_have_no_name, NULL, NULL, NULL },
         cmocka_unit_test(every_version_of_the_range_keeps_a_suite),
         cmocka_unit_test(the_range_of_versions_has_an_order),

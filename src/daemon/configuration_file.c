@@ -64,16 +64,39 @@ static void keep_message(cfg_t *section, const char *format, va_list arguments)
         section->comment = text;
 }
 
-static cfg_t *section_with_message(cfg_t *file)
+/* The top level, then each section; NULL: no more. */
+static cfg_t *level_at(cfg_t *file, unsigned index)
 {
-    if (file->comment != NULL)
+    if (index == 0)
         return file;
     cfg_opt_t *option;
-    for (unsigned i = 0; (option = cfg_getnopt(file, i)) != NULL; i++)
-        for (unsigned j = 0; option->type == CFGT_SEC && j < cfg_opt_size(option); j++)
-            if (cfg_opt_getnsec(option, j)->comment != NULL)
-                return cfg_opt_getnsec(option, j);
+    for (unsigned i = 0; (option = cfg_getnopt(file, i)) != NULL; i++) {
+        unsigned count = option->type == CFGT_SEC ? cfg_opt_size(option) : 0;
+        if (index <= count)
+            return cfg_opt_getnsec(option, index - 1);
+        index -= count;
+    }
     return NULL;
+}
+
+static cfg_t *section_with_message(cfg_t *file)
+{
+    cfg_t *level;
+    for (unsigned i = 0; (level = level_at(file, i)) != NULL && level->comment == NULL; i++)
+        ;
+    return level;
+}
+
+/* Nobody looks for lines behind the last one of TEXT, where there is only what is added to it. */
+static void limit_lines(cfg_t *file, struct slice text)
+{
+    int last = text.length > 0 && text.data[text.length - 1] == '\n' ? 0 : 1;
+    for (size_t i = 0; i < text.length; i++)
+        last += text.data[i] == '\n' ? 1 : 0;
+    cfg_t *level;
+    for (unsigned i = 0; (level = level_at(file, i)) != NULL; i++)
+        if (level->line > last)
+            level->line = last;
 }
 
 static int fail_at_end(cfg_t *section, struct why *why)
@@ -97,13 +120,11 @@ static int name_all(cfg_t *file, const char *path)
 {
     file->filename = strdup(path);
     bool is_named = file->filename != NULL;
-    cfg_opt_t *option;
-    for (unsigned i = 0; is_named && (option = cfg_getnopt(file, i)) != NULL; i++)
-        if (option->type == CFGT_SEC && cfg_opt_size(option) > 0) {
-            cfg_t *section = cfg_opt_getnsec(option, 0);
-            section->filename = strdup(path);
-            is_named = section->filename != NULL;
-        }
+    cfg_t *level;
+    for (unsigned i = 1; is_named && (level = level_at(file, i)) != NULL; i++) {
+        level->filename = strdup(path);
+        is_named = level->filename != NULL;
+    }
     return is_named ? 0 : ERROR_MEMORY;
 }
 
@@ -132,6 +153,7 @@ int configuration_file_parse(const char *path, cfg_t *grammar, struct why *why)
     int rc = read_text(path, &text, why);
     if (rc != 0)
         goto out;
+    size_t length = text.length;
     buffer_append_string(&text, text.length > 0 && text.data[text.length - 1] == '\n' ? end_text + 1 : end_text);
     if (text.has_failed || name_all(grammar, path) != 0 || (stream = fmemopen(text.data, text.length, "r")) == NULL) {
         rc = why_fail(why, ERROR_MEMORY, "no memory to read %s", path);
@@ -139,7 +161,9 @@ int configuration_file_parse(const char *path, cfg_t *grammar, struct why *why)
     }
     cfg_set_error_function(grammar, keep_message);
     errno = 0; /* the library looks at it after strtol() */
-    if (cfg_parse_fp(grammar, stream) != CFG_SUCCESS)
+    bool is_parsed = cfg_parse_fp(grammar, stream) == CFG_SUCCESS;
+    limit_lines(grammar, slice_of(text.data, length));
+    if (!is_parsed)
         rc = fail_as_said(grammar, why);
     else if (cfg_gettsec(grammar, END_WORD, END_WORD) == NULL)
         rc = fail_at_end(grammar, why);

@@ -59,6 +59,23 @@ INSERT INTO trelay.peer (name, address, action) VALUES ('phone', '@PHONE@/32', '
 INSERT INTO trelay.outbound_policy (name, address, level) VALUES ('phone', '@PHONE@/32', 'none');
 END
 
+# The text with MORE: options of a section that it has already go into that one, for it may stand once.
+sub configuration_with ($more) {
+    my ($text, $rest) = ($CONFIGURATION, '');
+    for my $part (split /^(?=\w+ \{\n)/m, $more) {
+        my ($section, $options, $after) = $part =~ /\A(\w+) \{\n(.*?)^\}\n(.*)\z/ms;
+        if (defined $section && $text =~ /^$section \{\n(.*?)^\}\n/ms) {
+            my ($start, $length, $kept) = ($-[1], $+[1] - $-[1], $1);
+            my $names = join '|', $options =~ /^\s*(\w+)\s*=/mg;
+            $kept =~ s/^\s*(?:$names)\s*=.*\n//mg;
+            substr $text, $start, $length, $kept . $options;
+            $part = $after;
+        }
+        $rest .= $part;
+    }
+    return $text . $rest;
+}
+
 # Options: workers (1), configuration (text that is added), rows (SQL before the start), pki; names (name servers, as
 # Trelay::NameServer's address; default: one that is not there) and names_timeout (milliseconds, 50); foresee (1): explain
 # is asked ahead of each request of send(), and stop() compares it with its record (Trelay::Foresight); 0 where load, or
@@ -76,7 +93,7 @@ sub start ($class, %options) {
     my $known = $self->{postgres}->value($rows . Trelay::Foresight::ROWS_SQL);
     $self->{daemon} = Trelay::Daemon->start(
         postgres      => $self->{postgres},
-        configuration => $CONFIGURATION . ($options{configuration} // ''),
+        configuration => configuration_with($options{configuration} // ''),
         values        => \%value,
     );
     return $self if !($options{foresee} // 1);

@@ -225,6 +225,9 @@ enum dialog_pin_result dialog_pin_read(struct slice text, const struct dialog_pi
         return DIALOG_PIN_MALFORMED;
     struct slice body = slice_of((const char *)bytes, length - DIALOG_PIN_MAC_SIZE);
     const uint8_t *mac = bytes + body.length;
+    /* Who took the other's tag for his own could bear the pin of the other direction. */
+    if (!slice_is_absent(bearer->to_tag) && slice_equal(bearer->from_tag, bearer->to_tag))
+        return DIALOG_PIN_FORGED;
     enum dialog_pin_result result = check_mac(body, mac, bearer->call_id, bearer->from_tag, secrets, crypto);
     bool is_from_caller = result == DIALOG_PIN_VALID;
     if (result == DIALOG_PIN_FORGED)

@@ -481,7 +481,7 @@ static void what_is_feared_counts_the_row_of_the_pin(void **state)
     policy_snapshot_unref(snapshot);
 }
 
-/* INV-33: rows by name, by source and for all, each of which may permit to be weakened; SENDER's order against USUAL. */
+/* INV-33: rows by name, by source and for all, each of which may permit weakening; a sender's order and the usual. */
 static void a_senders_order_needs_permission(void **state)
 {
     (void)state;

@@ -193,6 +193,10 @@ static void it_is_of_one_dialog(void **state)
     struct dialog_pin_bearer other = right;
     other.to_tag = SLICE_LITERAL("another fork's");
     assert_int_equal(read_as(value, &other), DIALOG_PIN_VALID);
+    other.to_tag = SLICE_ABSENT;
+    assert_int_equal(read_as(value, &other), DIALOG_PIN_VALID);
+    other.to_tag = right.from_tag;
+    assert_int_equal(read_as(value, &other), DIALOG_PIN_FORGED);
     other = right;
     other.call_id = SLICE_LITERAL("3848276298220188511@atlanta.exampl");
     assert_int_equal(read_as(value, &other), DIALOG_PIN_FORGED);

@@ -242,7 +242,8 @@ subtest 'L-port-ambiguous L-port-unambiguous: the port that is meant' => sub {
     my $six = Trelay::SIP::Server->start(transport => 'tcp', host => '::1');
     my $ambiguous = Trelay::SIP::Server->start(transport => 'udp', host => own_address(3));
     my $at = $ambiguous->host . ':' . $ambiguous->port;
-    $edge->apply("INSERT INTO trelay.outbound_policy (name, address, level, next_hop) VALUES"
+    $edge->apply("UPDATE trelay.outbound_policy SET weaken = 'allowed' WHERE is_default;" # a look-up of ours is asked for
+            . "INSERT INTO trelay.outbound_policy (name, address, level, next_hop) VALUES"
             . " ('ambiguous', '2001:db8::10:5070/128', 'none', '{$at}'), ('six', '::1/128', 'none', NULL)");
     my $reply = $edge->ask('OPTIONS', 'sip:[2001:db8::10:5070]', flags => 'lookup=addr');
     is($reply->status, 200, 'an answer');

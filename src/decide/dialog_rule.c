@@ -84,7 +84,8 @@ enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
 {
     struct requirement_rule usual;
     enum lookup_result result = look_up(snapshot, question, question->order, address, rule_r);
-    if (question->usual == NULL)
+    bool is_refusal = result != LOOKUP_RESULT_HIT && result != LOOKUP_RESULT_NEEDS_ADDRESS;
+    if (question->usual == NULL || is_refusal)
         return result;
     enum lookup_result usual_result = look_up(snapshot, question, question->usual, address, &usual);
     if (result == LOOKUP_RESULT_NEEDS_ADDRESS || usual_result == LOOKUP_RESULT_NEEDS_ADDRESS) {
@@ -93,7 +94,7 @@ enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
     }
     bool is_hit = usual_result == LOOKUP_RESULT_HIT;
     bool is_permitted = is_hit && (usual.row == rule_r->row || usual.row->weaken == PERMISSION_ALLOWED);
-    if (result != LOOKUP_RESULT_HIT || is_permitted)
+    if (is_permitted)
         return result;
     *rule_r = (struct requirement_rule){ .reason = is_hit ? REASON_WEAKEN_REFUSED : usual.reason };
     return LOOKUP_RESULT_REFUSED;

@@ -8,4 +8,5 @@ t_320_db_server_text_t_LDADD = $(EDGE_TEST_LIBS)
 noinst_PROGRAMS += t/db-probe
 t_db_probe_SOURCES = t/unit/db_probe.c t/unit/refused_memory.h
 t_db_probe_LDADD = $(EDGE_LIBS)
-t_db_probe_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
+t_db_probe_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup \
+    -Wl,--wrap=wolfSSL_CTX_use_PrivateKey_buffer

@@ -254,6 +254,12 @@ subtest 'an ACK that goes nowhere' => sub {
     $stranger->send($ack);
     ok(undeliverable('ACK', Trelay::SIP::parse($ack)), 'a sender that no row accepts');
     $stranger->close;
+    # Had it gone anywhere, its connection would be ahead of this one.
+    my $own = request('ACK', $uri, via => $caller->via, to => '<sip:bob@biloxi.example>;tag=x');
+    $caller->send($own);
+    my $far = $hand->accept;
+    is($far->receive->call_id, Trelay::SIP::parse($own)->call_id, 'and that of a sender with a row is the first to come');
+    $far->close;
     $caller->close;
 };
 

@@ -9,6 +9,7 @@ use lib "$FindBin::Bin/lib";
 use Test::More;
 use Trelay::Edge;
 use Trelay::Loopback qw(own_address);
+use Trelay::SIP qw(response);
 use Trelay::SIP::Server;
 
 my $edge    = Trelay::Edge->start(foresee => 0, # explain takes lookup as the operator's
@@ -62,6 +63,29 @@ $edge->apply("INSERT INTO trelay.route (name, domain, flags) VALUES ('own', 'bil
 is($edge->record(ask())->{outbound_policy}, 'by-source', 'in a route row it is the operator\'s own');
 is(led('src', 'allowed'), '200 none by-source', 'and what a sender is measured by');
 is($impostor->stop, 0, 'the impostor ends well');
+
+# The permission is asked for again by the policy of the moment at which the request would be sent (INV-23).
+my $slow = Trelay::SIP::Listener->new(host => own_address(3),
+    tls => { certificate => $ca->leaf('slow', uri => ['sip:biloxi.example']) });
+my $slowly = own_address(3) . ':' . $slow->port;
+$edge->apply("DELETE FROM trelay.route; UPDATE trelay.outbound_policy SET enabled = true;"
+        . "UPDATE trelay.outbound_policy SET weaken = 'allowed' WHERE name = 'biloxi';"
+        . "UPDATE trelay.outbound_policy SET next_hop = '{$slowly}' WHERE name = 'rest'");
+for my $weaken (qw(refused allowed)) {
+    my $sent   = $edge->send('MESSAGE', 'sip:bob@biloxi.example', flags => 'lookup=default');
+    my $stream = $slow->accept_plain // die "no connection\n";
+    $edge->apply("UPDATE trelay.outbound_policy SET weaken = '$weaken', priority = priority + 1 WHERE name = 'biloxi'");
+    $stream->start_tls($slow->{tls}, 1);
+    if ($weaken eq 'refused') {
+        is($stream->receive(1), undef, 'the permission is taken back during the handshake: nothing is sent');
+        is($edge->final($sent)->status, 403, 'but refused');
+        $edge->apply("UPDATE trelay.outbound_policy SET weaken = 'allowed' WHERE name = 'biloxi'");
+        next;
+    }
+    my $seen = $stream->receive // die "no request\n";
+    $stream->send(response($seen, 200, 'OK'));
+    is($edge->final($sent)->status, 200, 'it is left: sent');
+}
 
 is(scalar(grep { $_->text =~ /X-Trelay-Flags/i } $partner->messages), 0, 'none of them leaves');
 is(scalar(my @seen = $partner->messages), 4, 'the others were not sent');

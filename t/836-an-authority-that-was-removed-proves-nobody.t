@@ -77,16 +77,35 @@ $caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from =
 my $held_id = send_message();
 my $held    = heard($held_id, 10);
 ok($held, 'while its authority is trusted: the phone hears it and waits');
+
+# An ACK and a request in one piece: both are judged in one turn, by one policy. The Call-IDs.
+sub send_pair () {
+    my ($ack_id, $id) = map { ++$count . '@biloxi.example' } 1 .. 2;
+    $caller->send(join '', map { request($_->[0], 'sip:alice@atlanta.example', via => $caller->via, call_id => $_->[1]) }
+            [ ACK => $ack_id ], [ MESSAGE => $id ]);
+    return ($ack_id, $id);
+}
+my ($ack_id, $with_ack) = send_pair();
+my $ack = heard($ack_id, 10);
+is($ack && $ack->method, 'ACK', 'and it hears an ACK');
+my $behind = heard($with_ack, 10);
+$edge->phone->reply($behind, response($behind, 200, 'OK'));
+is(final(), 200, 'and what comes behind it');
 $edge->apply("UPDATE trelay.trust_anchor SET path = '" . $new->certificate . "' WHERE trust_set = 'fed'");
 my $status;
 for (1 .. 50) { # a moment until the worker has looked
-    my $id      = send_message();
-    my $request = heard($id, 0.2);
-    $edge->phone->reply($request, response($request, 200, 'OK')) if $request;
+    ($ack_id, my $id) = send_pair();
+    my @heard;
+    while (my $message = $edge->phone->receive(0.2)) {
+        push @heard, $message;
+        $edge->phone->reply($message, response($message, 200, 'OK')) if $message->call_id eq $id;
+    }
+    $ack = grep { $_->call_id eq $ack_id } @heard;
     $status = final();
     last if ($status // 0) != 200;
 }
 is($status, 503, 'after its authority was replaced the next one is refused, though the row goes by the address');
+ok(!$ack, 'and the ACK ahead of it is not forwarded');
 is(final(), undef, 'and the connection ended, whatever is under way');
 $caller = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $there,
     tls => { certificate => $new->leaf('biloxi', uri => ['sip:biloxi.example']) });

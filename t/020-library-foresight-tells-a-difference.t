@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Trelay::Foresight finds each difference between what explain said and a record, and makes none of what it cannot know.
+# Trelay::Foresight finds each difference between what explain said and a record, and makes none of what it cannot know
+# (INV-50).
 use v5.36;
 
 use FindBin;

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # configure refuses a wolfSSL that lacks something that trelay builds on, and names it: a property of the build that its
-# headers tell, a function that does not link, or the library itself.
+# headers tell, a function that does not link, or the library itself (INV-51).
 use v5.36;
 
 use Cwd qw(abs_path);

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The table of certificates over real handshakes, in both roles and with both versions of TLS: presented by the next
-# hop, and presented by a caller. Who is not proven gets no SIP byte of ours, and none of his is answered with 200 (ADV-13).
+# hop, and presented by a caller. Who is not proven gets no SIP byte of ours, and none of his is answered with 200 (ADV-13, INV-15).
 use v5.36;
 
 use FindBin;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # An unverified connection with nothing under way is verified anew for a request that needs it, and is a verified one
 # from then on; with something under way, or another handshake, or a chain that proves nothing, a new one is opened
-# (INV-35, INV-36, ADV-44, ADV-45, ADV-48). What trelayctl explain predicts comes to pass (ADV-64).
+# (INV-35, INV-36, ADV-44, ADV-45, ADV-48). What trelayctl explain predicts comes to pass (ADV-64, INV-50).
 use v5.36;
 
 use FindBin;

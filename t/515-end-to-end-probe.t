@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # trelayctl probe makes a real handshake by the row that rules, tells what the peer showed and what it proves, and leaves
-# nothing behind: no connection, no back-off, no byte of SIP.
+# nothing behind: no connection, no back-off, no byte of SIP (INV-49).
 use v5.36;
 
 use FindBin;

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Under load: the policy changes many times a second, the database goes and comes back, and the relay is told to end.
-# No request goes astray or fails, every answered one has its record, none that was taken loses its final response.
+# No request goes astray or fails, every answered one has its record and one policy (INV-46), none that was
+# taken loses its final response.
 # TEST_SECONDS: of each load (t/944 asks for a minute).
 use v5.36;
 

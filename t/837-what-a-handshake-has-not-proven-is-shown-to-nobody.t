@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # While a caller's handshake is under way, its worker still writes down what it learns; trelayctl and trelay.connection,
-# which live in another thread, are told of such a connection that it is there, and nothing that is not yet so.
+# which live in another thread, are told of such a connection that it is there, and nothing that is not yet so (INV-19).
 use v5.36;
 
 use FindBin;

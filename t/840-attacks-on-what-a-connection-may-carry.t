@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Attacks on the choice of a connection, with real partners: another level, transport, certificate, server name, tenant
-# or domain at the same address never gets a request that was not meant for exactly that (INV-5, INV-9 to INV-13, INV-32,
-# INV-34, INV-37, INV-43).
+# or domain at the same address never gets a request that was not meant for exactly that (INV-5, INV-9, INV-10, INV-11,
+# INV-13, INV-32, INV-34, INV-37, INV-43).
 use v5.36;
 
 use FindBin;

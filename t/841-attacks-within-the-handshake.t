@@ -1,8 +1,8 @@
 #!/usr/bin/perl
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Attacks on and around a handshake, with real peers and somebody between: what is out of order ends it, who waits for it
-# is judged by his own key, nothing is said before the proof, and no session is ever taken up again (INV-8, INV-16 to
-# INV-27, INV-30, INV-37).
+# is judged by his own key, nothing is said before the proof, and no session is ever taken up again (INV-8,
+# INV-16, INV-18, INV-20, INV-22, INV-24, INV-27, INV-30, INV-37).
 use v5.36;
 
 use FindBin;

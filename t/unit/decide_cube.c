@@ -274,6 +274,7 @@ static void send_one(const unsigned *values, char *outcome, size_t outcome_size)
     snprintf(outcome, outcome_size, "%s", reason == REASON_NONE ? "send" : reason_word(reason));
 }
 
+/* INV-28 */
 static void writes_are_those_of_the_table(void **state)
 {
     (void)state;
@@ -330,6 +331,7 @@ static void publish_one(const unsigned *values, char *outcome, size_t outcome_si
     snprintf(outcome, outcome_size, "%s", reason == REASON_NONE ? "publish" : reason_word(reason));
 }
 
+/* INV-16 */
 static void publications_are_those_of_the_table(void **state)
 {
     (void)state;

@@ -119,6 +119,7 @@ static void mutate_all(struct mutations *mutations, const struct requirement_key
         connection_key_encode(&mutations->entries[i].fields, FIXTURE_SEED, &mutations->entries[i].key);
 }
 
+/* INV-3, INV-12, INV-45 */
 static void a_key_that_differs_in_one_field_is_another_key(void **state)
 {
     static struct mutations mutations;
@@ -136,7 +137,7 @@ static void a_key_that_differs_in_one_field_is_another_key(void **state)
     }
 }
 
-/* ADV-3: with four bits of hash everything collides, and is told apart all the same. */
+/* ADV-3: with four bits of hash everything collides, and is told apart all the same (INV-2). */
 static void a_truncated_hash_separates_as_well(void **state)
 {
     static struct mutations mutations;
@@ -167,7 +168,7 @@ static void a_truncated_hash_separates_as_well(void **state)
     table_fini(&table);
 }
 
-/* ADV-2 */
+/* ADV-2, INV-2 */
 static void what_is_said_in_one_field_is_not_said_in_another(void **state)
 {
     (void)state;

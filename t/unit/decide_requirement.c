@@ -527,7 +527,7 @@ static void lookup_none_stands_on_flags_that_ask_for_validation(void **state)
     policy_snapshot_unref(own);
 }
 
-/* A row that no builder has seen is not trusted to be whole. */
+/* A row that no builder has seen is not trusted to be whole (INV-21). */
 static void an_incomplete_row_builds_nothing(void **state)
 {
     (void)state;
@@ -583,6 +583,7 @@ COLUMN(other_isolation, row->isolation = "two")
 COLUMN(pin, (row->pins = pins, row->pin_count = 1))
 COLUMN(pins, (row->pins = pins, row->pin_count = 2))
 
+/* INV-1, INV-7, INV-9, INV-10 */
 static void every_column_of_the_key_makes_another_key(void **state)
 {
     static void (*const columns[])(struct outbound_policy *row) = { change_nothing, change_level,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* decide_rules.c - from row and flags to the decision, every combination of a small world, against the rules in words:
  * which outcomes a rule permits. Exactly one must be permitted, and that is the decision. The rules know classes and
- * states, and nothing of keys, verdicts and how they are compared. */
+ * states, and nothing of keys, verdicts and how they are compared (INV-30, INV-47). */
 #include "decide_fixture.h"
 
 #include <stdio.h>

@@ -81,6 +81,7 @@ static void a_handle_does_not_name_who_has_its_slot_now(void **state)
     bench_fini(&bench);
 }
 
+/* INV-45 */
 static void an_accepted_connection_carries_no_request_of_ours(void **state)
 {
     (void)state;
@@ -125,7 +126,7 @@ static void look(void *arg, const struct flow_status *status)
     seen->with_facts += status->facts != NULL;
 }
 
-/* Whoever visits may keep the facts and read them in another thread. */
+/* Whoever visits may keep the facts and read them in another thread (INV-19). */
 static void facts_are_shown_when_they_are_final(void **state)
 {
     (void)state;

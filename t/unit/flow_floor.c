@@ -91,6 +91,7 @@ static void the_truth_is_published(void **state)
         expect_reason(domains[i], REASON_NONE);
 }
 
+/* INV-26 */
 static void a_resumed_handshake_proves_nothing(void **state)
 {
     (void)state;

@@ -5,7 +5,8 @@
  *   t/495-flow-model-sends-only-where-it-may.t [--seed N] [--steps N] [--calm N]
  *
  * Without options there are a million steps (events: model_schedule.c) from one seed on, and calm runs by which M1 to
- * M5 are seen. What fails is run again with fewer steps, and its operations are printed.
+ * M5 are seen (INV-4, INV-5, and what model_oracle.c names). What fails is run again with fewer steps, and its
+ * operations are printed.
  */
 #include "model.h"
 

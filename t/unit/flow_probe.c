@@ -31,6 +31,7 @@ static void expect_certificates(struct certificate_chain *chain, size_t count)
     certificate_chain_fini(chain);
 }
 
+/* INV-49 */
 static void a_request_joins_no_probe(void **state)
 {
     (void)state;

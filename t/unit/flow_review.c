@@ -179,6 +179,7 @@ static void a_certificate_of_ours_that_is_gone(void **state)
     bench_fini(&bench);
 }
 
+/* INV-41 */
 static void a_policy_that_changes_nothing_ends_nothing(void **state)
 {
     (void)state;

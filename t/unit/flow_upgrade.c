@@ -137,6 +137,7 @@ static void until_heard(struct bench *bench, const struct bench_peer *peer, unsi
     assert_true(slice_equal(bench_heard(peer, link), wanted));
 }
 
+/* INV-4 */
 static void an_idle_connection_becomes_a_verified_one_for_good(void **state)
 {
     (void)state;

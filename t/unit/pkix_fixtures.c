@@ -254,6 +254,7 @@ static void check_row(const struct world *world, const struct row *row, const st
     check_identities(leaf, row);
 }
 
+/* INV-15 */
 static void every_row_gets_its_verdict(void **state)
 {
     const struct world *world = *state;
@@ -476,6 +477,7 @@ static void a_rotated_key_has_its_own_verdict(void **state)
     assert_memory_equal(old_verdict.anchor_digest, new_verdict.anchor_digest, DIGEST_SIZE);
 }
 
+/* INV-7 */
 static void revocation_modes_without_data(void **state)
 {
     const struct world *world = *state;

@@ -7,6 +7,7 @@
 
 #include <pthread.h>
 
+/* INV-6 */
 static void the_digest_is_of_the_content(void **state)
 {
     (void)state;

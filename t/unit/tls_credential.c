@@ -258,6 +258,7 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* INV-17 */
 static void threads_share_contexts(void **state)
 {
     (void)state;

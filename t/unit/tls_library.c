@@ -42,6 +42,7 @@ static int tear_down(void **state)
     return 0;
 }
 
+/* INV-51 */
 static void the_self_check_passes(void **state)
 {
     struct why why = WHY_NONE;

@@ -338,6 +338,7 @@ static void post_handshake_authentication_is_not_offered(void **state)
     peer_free(peer);
 }
 
+/* INV-43 */
 static void renegotiation_is_refused(void **state)
 {
     struct identities *all = *state;

@@ -128,7 +128,7 @@ static void chains_are_captured_at_any_length(void **state)
         }
 }
 
-/* While the client holds, no byte leaves: the server sees no certificate, and waits. */
+/* While the client holds, no byte leaves: the server sees no certificate, and waits (INV-18). */
 static void nothing_leaves_a_client_before_the_verdict(void **state)
 {
     struct identities *all = identities_of(state);
@@ -208,7 +208,7 @@ static void a_failure_while_held_drops_what_was_held(void **state)
     }
 }
 
-/* A server's plain text waits for the verdict on the client, and what the client sent early is not lost. */
+/* A server's plain text waits for the verdict on the client, and what the client sent early is not lost (INV-18). */
 static void a_server_reads_nothing_before_the_verdict(void **state)
 {
     struct identities *all = identities_of(state);
@@ -669,7 +669,7 @@ static void our_client_hello_offers_what_the_settings_say(void **state)
     tls_context_unref(context);
 }
 
-/* One context, many sessions one after the other: each is a full handshake with the chain in it. */
+/* One context, many sessions one after the other: each is a full handshake with the chain in it (INV-24, INV-27). */
 static void no_session_is_ever_resumed(void **state)
 {
     struct identities *all = identities_of(state);

@@ -135,6 +135,7 @@ static void groups_have_two_names_each(void **state)
     assert_int_equal(tls_settings_set_groups(&settings, SLICE_LITERAL(""), NULL), ERROR_SYNTAX);
 }
 
+/* INV-1 */
 static void different_settings_differ_as_bytes(void **state)
 {
     (void)state;

@@ -189,11 +189,11 @@ struct change {
     struct loop_timer trigger, timer, guard;
     struct loop_watch *watch;
     enum { START = 0, BRING_FORWARD, PUT_OFF, STOP, KIND_COUNT } kind;
-    bool is_begun, is_late;
+    bool is_begun, is_early, is_late;
     uint64_t changed_ms, fired_ms;
 };
 
-enum { SOON_MS = 3, LATER_MS = 40, NEVER_MS = 3600000, GUARD_MS = 20000 };
+enum { SOON_MS = 3, LATER_MS = 40, NEVER_MS = 3600000, GUARD_MS = 20000, TRIES_MAX = 100 };
 
 static void make_change(void *arg)
 {
@@ -212,6 +212,7 @@ static void on_change_due(void *arg)
 {
     struct change *change = arg;
     change->fired_ms = loop_now_ms(change->loop);
+    change->is_early = !change->is_begun;
     loop_stop(change->loop);
 }
 
@@ -302,10 +303,16 @@ static void a_timer_may_be_changed_anywhere_in_a_turn(void **state)
     assert_int_equal(write(ends[1], "x", 1), 1);
     for (size_t i = 0; i < ARRAY_SIZE(places); i++)
         for (unsigned kind = START; kind < KIND_COUNT; kind++) {
-            struct change change = { .loop = fixture_loop() };
-            change.kind = kind;
-            run_change(&change, places[i], ends[0]);
-            assert_true(change.is_begun);
+            struct change change;
+            /* On a machine that stood still the timer may be due ahead of its change: that says nothing. */
+            for (unsigned tries = 0; tries < TRIES_MAX; tries++) {
+                change = (struct change){ .loop = fixture_loop(), .kind = kind };
+                run_change(&change, places[i], ends[0]);
+                if (!change.is_early)
+                    break;
+                loop_free(change.loop);
+            }
+            assert_true(change.is_begun && !change.is_early);
             assert_int_equal(change.is_late, kind == STOP);
             if (kind != STOP)
                 assert_true(change.fired_ms >= change.changed_ms + (kind == PUT_OFF ? LATER_MS : SOON_MS));

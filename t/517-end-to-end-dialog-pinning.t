@@ -79,13 +79,13 @@ sub call ($at = $biloxi, %options) {
         route => [ reverse values_of($ok, 'Record-Route') ], cseq => 1 };
 }
 
-# A request of the phone within the dialog. Options: route, call_id, from, to, flags, to_whom.
+# A request of the phone within the dialog. Options: route, call_id, from, to, flags, at, uri.
 my %asked; # "Call-ID method" => how many such requests there were, the first of the dialog aside
 sub within ($dialog, $method, %options) {
     my %whole = (%$dialog, %options);
     my $count = ++$asked{"$whole{call_id} $method"};
     $count++ if $method eq 'INVITE' && $whole{call_id} eq $dialog->{call_id};
-    my $sent = $edge->send($method, contact($whole{at}), contact => $PHONE, flags => $options{flags},
+    my $sent = $edge->send($method, $options{uri} // contact($whole{at}), contact => $PHONE, flags => $options{flags},
         (map { $_ => $whole{$_} } qw(call_id from to)), cseq => ++$dialog->{cseq},
         headers => [ [ 'X-At' => address($whole{at}) ], map { [ Route => $_ ] } @{ $whole{route} } ]);
     return $sent if $method eq 'ACK';
@@ -364,6 +364,85 @@ subtest 'initial-only as a flag' => sub {
     refused('a call without the flag', 502, 'wrong-identity', $not_asked);
 };
 
-is($_->stop, 0, 'a server ends well') for $biloxi, $gateway;
+# Below chain the address rules, which may permit a plain transport: what the call began with is a floor.
+my $plain = Trelay::SIP::Server->start(transport => 'udp', host => $here, port => $biloxi->port,
+    answer => sub ($message, $n) { return answer({ host => $here, port => 1 }, $message, $n) });
+my $CLEAR = "sip:bob\@$to_biloxi;transport=udp";
+my $OPEN  = "sip:bob\@$to_biloxi";
+$edge->apply("INSERT INTO trelay.outbound_policy (name, domain, level, next_hop) VALUES
+    ('encrypted', 'encrypted.example', 'encrypt', '{$to_biloxi}'), ('clear', 'clear.example', 'none', '{$to_biloxi}');
+    INSERT INTO trelay.outbound_policy (name, address, level) VALUES ('address', '$here/32', 'none')");
+
+sub body_of ($dialog) {
+    my $pin = pin_of(join ' ', @{ $dialog->{route} }) // return '';
+    return join ' ', unpack '(H2)*', substr decode_base64url($pin), 5, -16;
+}
+
+my %FLOOR = (outbound_policy => 'address', outbound_pinned => 0, outbound_level => 'encrypt', outbound_transport => 'tls',
+    outbound_expected_domain => undef, flags => 'tls');
+
+subtest 'a call that began with TLS does not go on in clear' => sub {
+    my $floor = call($biloxi, uri => 'sip:bob@encrypted.example');
+    is($floor->{status}, 200, 'INVITE');
+    is($edge->record($floor->{reply})->{outbound_level}, 'encrypt', 'of level encrypt');
+    is(body_of($floor), '01 03', 'its pin has a level, and neither row nor domain');
+    my $unseen = () = $plain->messages;
+    refused('over UDP', 500, 'plain-transport', $floor, uri => $CLEAR);
+    pinned('where the address leaves it open', $floor, \%FLOOR, uri => $OPEN);
+    pinned('where it says TCP', $floor, \%FLOOR, uri => "$OPEN;transport=tcp");
+    pinned('where it says TLS', $floor, \%FLOOR);
+    refused('no less by a flag', 500, 'plain-transport', $floor, uri => $CLEAR, flags => 'no-verify');
+    my ($again) = within($floor, 'INVITE');
+    is($again->status, 200, 're-INVITE');
+    my %later = (route => [ reverse values_of($again, 'Record-Route') ]);
+    is(body_of(\%later), '01 03', 'its pin is the same');
+    refused('with the route set of the re-INVITE', 500, 'plain-transport', $floor, uri => $CLEAR, %later);
+    within($floor, 'ACK', cseq => 1, uri => $CLEAR);
+    within($floor, 'BYE');
+    is(scalar(() = $plain->messages), $unseen, 'nothing was seen in clear');
+    pinned('without the pin it is the row of the address', $floor, { %FLOOR, outbound_level => 'none', outbound_transport => 'udp',
+        flags => undef }, uri => $CLEAR, changed($floor, sub { undef }));
+    is(scalar(() = $plain->messages), $unseen + 1, 'which takes UDP');
+    my $asked = call($biloxi, uri => 'sip:bob@clear.example', flags => 'tls');
+    is(body_of($asked), '01 03', 'the same of a row of level none and the flag tls');
+    refused('over UDP, without the flag', 500, 'plain-transport', $asked, uri => $CLEAR);
+    is(body_of(call($biloxi, uri => 'sip:bob@clear.example;transport=tls')), '', 'of level none nothing is kept');
+    $edge->apply("UPDATE trelay.outbound_policy SET level = 'domain', trust_set = 'fed', expected_domain = 'other.example'
+        WHERE name = 'address'");
+    refused('the row of the address asks for more, and is heard', 502, 'wrong-identity', $floor);
+    $edge->apply("UPDATE trelay.outbound_policy SET level = 'none', trust_set = NULL, expected_domain = NULL WHERE name = 'address'");
+};
+
+# A call from the stream, which the phone answers: its dialog, as the phone has it.
+sub call_in ($stream, $call_id) {
+    my %theirs = (from => '<sip:bob@biloxi.example>;tag=caller', call_id => $call_id);
+    $stream->send(request('INVITE', 'sip:alice@atlanta.example', via => $stream->via, %theirs, contact => "<$OPEN>"));
+    my $invite = $edge->phone->receive;
+    $edge->phone->reply($invite, response($invite, 200, 'OK', to_tag => 'phone', contact => $PHONE));
+    my $ok;
+    do { $ok = $stream->receive } while $ok && $ok->status < 200;
+    is($ok->status, 200, 'answered');
+    return { at => $biloxi, call_id => $call_id, from => scalar $ok->header('To'), to => $theirs{from},
+        route => [ values_of($invite, 'Record-Route') ], cseq => 1 };
+}
+
+subtest 'what came over TLS is not answered in clear' => sub {
+    $edge->apply("UPDATE trelay.server_profile SET client_auth = 'request'; INSERT INTO trelay.peer (name, address, action)
+        VALUES ('nobody', '$here/32', 'accept')");
+    my $stream = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $here, tls => { sni => 'atlanta.example' });
+    my $back = call_in($stream, 'nobody@test.invalid');
+    is(body_of($back), '02 03', 'who has proven nothing: a floor, on the way back alone');
+    refused('over UDP', 500, 'plain-transport', $back, uri => $CLEAR);
+    pinned('where the address leaves it open', $back, \%FLOOR, uri => $OPEN);
+    $stream->close;
+    my $proven = Trelay::SIP::Stream->connect(host => $edge->host, port => 5061, from => $here,
+        tls => { certificate => $leaf{gateway}, sni => 'atlanta.example' });
+    $back = call_in($proven, 'proven@test.invalid');
+    is(body_of($back), '02 03', 'a domain without a row of its own: likewise');
+    refused('over UDP, too', 500, 'plain-transport', $back, uri => $CLEAR);
+    $proven->close;
+};
+
+is($_->stop, 0, 'a server ends well') for $biloxi, $gateway, $plain;
 $edge->stop;
 done_testing;

@@ -152,6 +152,7 @@ static int read_pin(const struct control_environment *environment, const struct 
     question->pin_word = dialog_pin_result_word(result);
     if (result == DIALOG_PIN_VALID)
         question->pin = pin.to_callee;
+    question->flags.bits |= requirement_floor_flags(&question->pin);
     return 0;
 }
 

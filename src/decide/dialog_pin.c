@@ -10,11 +10,11 @@ enum { TEXT_MAX = 255, FUTURE_MAX_S = 300 };
 enum { FLAGS_TEXT_MAX = 2 * DOMAIN_NAME_SIZE + 2 * ROW_NAME_SIZE + 256 }; /* of DIALOG_PIN_FLAGS; all words fit */
 
 /* Levels as they stand in the text, which outlives this process: not the numbers of enum level. */
-enum { LEVEL_CODE_CHAIN = 1, LEVEL_CODE_DOMAIN = 2 };
+enum { LEVEL_CODE_CHAIN = 1, LEVEL_CODE_DOMAIN = 2, LEVEL_CODE_ENCRYPT = 3 };
 
-static bool is_proof(enum level level)
+static bool is_kept(enum level level)
 {
-    return level == LEVEL_CHAIN || level == LEVEL_DOMAIN;
+    return level == LEVEL_ENCRYPT || level == LEVEL_CHAIN || level == LEVEL_DOMAIN;
 }
 
 /* Bytes being written; a cut one is of no use. */
@@ -64,8 +64,12 @@ static void put_text(struct writer *writer, struct slice text)
 
 static void put_part(struct writer *writer, const struct dialog_part *part)
 {
-    if (!is_proof(part->level))
+    if (!is_kept(part->level))
         return;
+    if (part->level == LEVEL_ENCRYPT) {
+        put_byte(writer, LEVEL_CODE_ENCRYPT);
+        return;
+    }
     unsigned contents = part->level == LEVEL_DOMAIN ? LEVEL_CODE_DOMAIN : LEVEL_CODE_CHAIN;
     contents |= part->domain[0] != '\0' ? CONTENT_DOMAIN : 0;
     contents |= part->flags.bits != 0 ? CONTENT_FLAGS : 0;
@@ -99,8 +103,8 @@ size_t dialog_pin_print(const struct dialog_pin *pin, struct slice call_id, stru
 {
     struct writer writer = { .length = 0 };
     uint8_t mac[DIGEST_SIZE];
-    unsigned parts = is_proof(pin->to_callee.level) ? TO_CALLEE : 0;
-    parts |= is_proof(pin->to_caller.level) ? TO_CALLER : 0;
+    unsigned parts = is_kept(pin->to_callee.level) ? TO_CALLEE : 0;
+    parts |= is_kept(pin->to_caller.level) ? TO_CALLER : 0;
     if (parts == 0 || slice_is_empty(call_id) || slice_is_empty(from_tag) || pin->issued_at < 0 ||
         pin->issued_at > UINT32_MAX)
         return 0;
@@ -162,7 +166,13 @@ static bool take_part(struct slice *rest, struct dialog_part *part)
 {
     unsigned contents;
     struct slice text;
-    if (!take_byte(rest, &contents) || !take_id(rest, &part->row_id))
+    if (!take_byte(rest, &contents))
+        return false;
+    if (contents == LEVEL_CODE_ENCRYPT) {
+        part->level = LEVEL_ENCRYPT;
+        return true;
+    }
+    if (!take_id(rest, &part->row_id))
         return false;
     unsigned code = contents & CONTENT_LEVEL;
     if ((contents & ~(unsigned)(CONTENT_LEVEL | CONTENT_DOMAIN | CONTENT_FLAGS)) != 0 ||

@@ -6,9 +6,9 @@
  * Never: reads a byte of it ahead of its MAC; says anything of one that is not whole, ours, of this dialog and young.
  *
  * The text is base64url of: version, time of issue (4 bytes), which directions (bit 0 to the callee, bit 1 to the
- * caller); for each of them a byte of level and contents, the row's id (varint), the domain and the flags where there
- * are any (length, text); then 16 bytes of HMAC-SHA-256 over all that, Call-ID and tag. The tag tells the directions
- * apart: who made the dialog has it in From, and its peer in To.
+ * caller); for each of them a byte of level and contents, and, unless that is a floor, the row's id (varint), the
+ * domain and the flags where there are any (length, text); then 16 bytes of HMAC-SHA-256 over all that, Call-ID and
+ * tag. The tag tells the directions apart: who made the dialog has it in From, and its peer in To.
  */
 #ifndef TRELAY_DECIDE_DIALOG_PIN_H
 #define TRELAY_DECIDE_DIALOG_PIN_H
@@ -22,10 +22,10 @@
 enum { DIALOG_PIN_MAC_SIZE = 16, DIALOG_PIN_BYTES_MAX = 640 };
 enum { DIALOG_PIN_TEXT_MAX = BASE64URL_LENGTH(DIALOG_PIN_BYTES_MAX) };
 
-/* One direction. */
+/* One direction. Level encrypt is a floor and nothing else: whoever has proven nothing chooses no row. */
 struct dialog_part {
-    int64_t row_id;
-    enum level level;              /* chain or domain; UNSET: nothing is known of this direction */
+    int64_t row_id;                /* 0: a floor */
+    enum level level;              /* encrypt, chain or domain; UNSET: nothing is known of this direction */
     char domain[DOMAIN_NAME_SIZE]; /* of the next hop then, where the row names none to expect; "" : none */
     struct flag_set flags;         /* of DIALOG_PIN_FLAGS */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dialog_rule.c - which row rules a request of a dialog: that of its pin, or ordinary policy; see requirement.h.
- * In:    a question with or without a pin. Out: one row, or why there is none.
+ * In:    a question with or without a pin. Out: one row, or why there is none; what of it the dialog keeps.
  * Never: a row that asks for less than the pin and than the row of this very hop (INV-33).
  */
 #include "decide/requirement.h"
@@ -9,9 +9,11 @@
 
 static const struct flag_set no_flags;
 
-/* The row that the pin names, if it still rules something and can be used. */
+/* The row that the pin names, if it still rules something and can be used. A floor names none. */
 static const struct outbound_policy *row_of_pin(const struct policy_snapshot *snapshot, const struct dialog_part *pin)
 {
+    if (pin->level == LEVEL_ENCRYPT)
+        return NULL;
     const struct outbound_policy *row = policy_snapshot_outbound(snapshot, pin->row_id);
     return row != NULL && row->unusable == NULL ? row : NULL;
 }
@@ -137,6 +139,11 @@ enum level requirement_highest_level(const struct policy_snapshot *snapshot,
     return asked > usual ? asked : usual;
 }
 
+uint32_t requirement_floor_flags(const struct dialog_part *pin)
+{
+    return pin != NULL && pin->level == LEVEL_ENCRYPT ? T_RELAY_TLS : 0;
+}
+
 static void copy_flags(const struct flag_set *from, struct flag_set *to)
 {
     *to = FLAG_SET_EMPTY;
@@ -158,8 +165,14 @@ void requirement_pin(const struct requirement *requirement, const struct flag_se
 {
     const struct outbound_policy *row = requirement->terms.row;
     *part_r = (struct dialog_part){ .row_id = 0 };
-    if (row == NULL || !level_needs_chain((enum level)requirement->key.level))
+    if (row == NULL)
         return;
+    if (!level_needs_chain((enum level)requirement->key.level)) {
+        /* Not the key's: over TLS it says encrypt of level none, too. */
+        if (requirement_level(row, flags) != LEVEL_NONE)
+            part_r->level = LEVEL_ENCRYPT;
+        return;
+    }
     part_r->level = (enum level)requirement->key.level;
     part_r->row_id = row->id;
     copy_flags(flags, &part_r->flags);

@@ -141,10 +141,14 @@ enum level requirement_level(const struct outbound_policy *row, const struct fla
 enum level requirement_pinned_level(const struct outbound_policy *row, const struct flag_set *flags,
     const struct dialog_part *pin);
 
-/* What is kept of a requirement for the dialog that it begins; of one without proof the level is UNSET: an address is
- * all that is known of such a peer, and the address rules. */
+/* What is kept of a requirement for the dialog that it begins. Of one without proof it is a floor: an address is all
+ * that is known of such a peer, and the address rules, but not in clear. Of level none it is nothing: UNSET. */
 void requirement_pin(const struct requirement *requirement, const struct flag_set *flags, const char *next_hop_domain,
     struct dialog_part *part_r);
+
+/* The flags that a pin adds to those of a request, which it has to have in its question: tls, of a floor. What the row
+ * of the next hop says holds, and no plain transport is taken; where nobody adds them, such a row is refused. */
+uint32_t requirement_floor_flags(const struct dialog_part *pin); /* NULL: none */
 
 /* Everything that a requirement follows from, but for the snapshot: with a later one it can be asked anew (INV-23). */
 struct requirement_question {
@@ -167,8 +171,9 @@ struct requirement_rule {
 
 /* policy_lookup() with ADDRESS (NULL: not known yet), and the pin. A pin stands for what its row still allows: if that
  * is gone or cannot be used, and if the row of this very hop asks for more, ordinary policy rules, which is refused
- * where it asks for less than the pin does (INV-33). A next hop with a name speaks for itself if its row asks for as
- * much. A sender's order leads to another row than the usual one only where that one permits weakening. */
+ * where it asks for less than the pin does (INV-33). So does it where the pin is a floor. A next hop with a name speaks
+ * for itself if its row asks for as much. A sender's order leads to another row than the usual one only where that one
+ * permits weakening. */
 enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
     const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r);
 

@@ -76,7 +76,8 @@ static const char *proven_domain(const struct exchange *exchange)
     return facts->identity_count == 1 ? facts->identities[0] : NULL;
 }
 
-/* The way back: what policy would ask of a next hop of the domain that the sender has proven. */
+/* The way back: what policy would ask of a next hop of the domain that the sender has proven; else, what came over TLS
+ * is not answered in clear. */
 static void pin_sender(const struct exchange *exchange, const struct policy_snapshot *snapshot,
     struct dialog_part *part_r)
 {
@@ -86,6 +87,8 @@ static void pin_sender(const struct exchange *exchange, const struct policy_snap
         .address = &exchange->upstream.source.address };
     const struct outbound_policy *row;
     enum reason reason;
+    if (exchange->upstream.transport == TRANSPORT_TLS)
+        part_r->level = LEVEL_ENCRYPT;
     if (domain == NULL || policy_lookup(snapshot, &query, &exchange->worker->relay->settings->lookup, &row, &reason) !=
             LOOKUP_RESULT_HIT)
         return;

@@ -234,7 +234,8 @@ static struct relay_step *step_new(struct exchange *exchange, const struct routi
         step->usual_lookup =
             target->own_lookup != NULL ? target->own_lookup : &exchange->worker->relay->settings->lookup;
     name_of(&step->next_hop, step->next_hop_domain);
-    if (target->flags.bits == 0)
+    uint32_t floor_flags = requirement_floor_flags(dialog_requirement(exchange));
+    if ((target->flags.bits | floor_flags) == 0)
         return step;
     step->flags = slab_take(memory, sizeof(*step->flags));
     if (step->flags == NULL) {
@@ -242,6 +243,7 @@ static struct relay_step *step_new(struct exchange *exchange, const struct routi
         return NULL;
     }
     *step->flags = target->flags;
+    step->flags->bits |= floor_flags;
     return step;
 }
 

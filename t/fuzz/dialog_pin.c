@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* dialog_pin.c - fuzz target of decide/dialog_pin: any text as the pin of a dialog, under a MAC that is always right.
- * Holds: what is read says chain or domain of at least one direction, and is printed to what reads as the same.
+ * Holds: what is read says encrypt, and nothing more, or chain or domain, of at least one direction, and is printed to
+ * what reads as the same.
  */
 #include "decide/dialog_pin.h"
 
@@ -26,7 +27,9 @@ static bool always(const void *a, const void *b, size_t length)
 
 static void check_part(const struct dialog_part *part, const struct dialog_part *again)
 {
-    MUST(part->level == LEVEL_UNSET || part->level == LEVEL_CHAIN || part->level == LEVEL_DOMAIN);
+    bool is_floor = part->level == LEVEL_ENCRYPT;
+    MUST(part->level == LEVEL_UNSET || is_floor || part->level == LEVEL_CHAIN || part->level == LEVEL_DOMAIN);
+    MUST(!is_floor || (part->row_id == 0 && part->domain[0] == '\0' && part->flags.bits == 0));
     MUST((part->flags.bits & ~(uint32_t)DIALOG_PIN_FLAGS) == 0);
     MUST(part->level == again->level && part->row_id == again->row_id && part->flags.bits == again->flags.bits);
     MUST(strcmp(part->domain, again->domain) == 0 && strcmp(part->flags.cert, again->flags.cert) == 0);

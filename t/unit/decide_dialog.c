@@ -570,15 +570,12 @@ static void what_is_kept_is_what_is_proven(void **state)
     struct dialog_part part;
     assert_int_equal(flags_parse(SLICE_LITERAL("no-conn-reuse,verify-domain=v.example,cert=c,sni=s.example,trust=t,"
         "crl,max-age=9,no-100"), &flags, NULL), 0);
-    static const struct {
-        enum level level, kept;
-    } kept[] = { { LEVEL_NONE, LEVEL_UNSET }, { LEVEL_ENCRYPT, LEVEL_UNSET }, { LEVEL_CHAIN, LEVEL_CHAIN },
-        { LEVEL_DOMAIN, LEVEL_DOMAIN } };
-    for (size_t i = 0; i < ARRAY_SIZE(kept); i++) {
-        requirement.key.level = (uint8_t)kept[i].level;
+    static const enum level proofs[] = { LEVEL_CHAIN, LEVEL_DOMAIN };
+    for (size_t i = 0; i < ARRAY_SIZE(proofs); i++) {
+        requirement.key.level = (uint8_t)proofs[i];
         requirement_pin(&requirement, &flags, "hop.example", &part);
-        assert_int_equal(part.level, kept[i].kept);
-        assert_int_equal(part.row_id, kept[i].kept != LEVEL_UNSET ? 5 : 0);
+        assert_int_equal(part.level, proofs[i]);
+        assert_int_equal(part.row_id, 5);
     }
     assert_int_equal(part.flags.bits,
         T_RELAY_VERIFY_DOMAIN | T_RELAY_CERT | T_RELAY_SNI | T_RELAY_TRUST | T_RELAY_CRL);
@@ -599,6 +596,93 @@ static void what_is_kept_is_what_is_proven(void **state)
     assert_int_equal(part.level, LEVEL_UNSET);
 }
 
+/* Below chain it is a floor that names neither row nor domain; of a row of level none it is nothing, even over TLS,
+ * where the key of such a row says encrypt. */
+static void what_is_kept_without_proof_is_a_floor(void **state)
+{
+    (void)state;
+    static const struct {
+        enum level row, key;
+        const char *flags;
+        enum level kept;
+    } cases[] = { { LEVEL_NONE, LEVEL_NONE, "", LEVEL_UNSET }, { LEVEL_NONE, LEVEL_ENCRYPT, "", LEVEL_UNSET },
+        { LEVEL_NONE, LEVEL_ENCRYPT, "cert=ours,sni=s.example", LEVEL_UNSET },
+        { LEVEL_NONE, LEVEL_ENCRYPT, "tls", LEVEL_ENCRYPT }, { LEVEL_ENCRYPT, LEVEL_ENCRYPT, "", LEVEL_ENCRYPT },
+        { LEVEL_ENCRYPT, LEVEL_ENCRYPT, "cert=ours,sni=s.example", LEVEL_ENCRYPT },
+        { LEVEL_DOMAIN, LEVEL_ENCRYPT, "no-verify", LEVEL_ENCRYPT } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct outbound_policy row = row_of_level(5, "biloxi.example", cases[i].row);
+        struct requirement requirement = { .key = { .level = (uint8_t)cases[i].key }, .terms = { .row = &row } };
+        struct flag_set flags;
+        struct dialog_part part;
+        row.weaken = PERMISSION_ALLOWED;
+        assert_int_equal(flags_parse(slice_of_string(cases[i].flags), &flags, NULL), 0);
+        requirement_pin(&requirement, &flags, "hop.example", &part);
+        assert_int_equal(part.level, cases[i].kept);
+        assert_int_equal(part.row_id, 0);
+        assert_int_equal(part.flags.bits, 0);
+        assert_string_equal(part.domain, "");
+        assert_int_equal(requirement_floor_flags(&part), cases[i].kept == LEVEL_ENCRYPT ? T_RELAY_TLS : 0);
+    }
+    assert_int_equal(requirement_floor_flags(NULL), 0);
+}
+
+/* Of one ordinary row, or none: the floor changes neither row nor key, and nothing goes in clear, whoever forgot to add
+ * its flags. */
+static void check_floor(const struct world *world, enum transport transport)
+{
+    struct policy_snapshot *snapshot = snapshot_of(world);
+    const struct dialog_part pin = pin_of(world);
+    struct flag_set flags, raised;
+    struct requirement with_floor, without_floor;
+    struct requirement_rule rule, alone;
+    assert_int_equal(flags_parse(slice_of_string(world->flags), &flags, NULL), 0);
+    raised = flags;
+    raised.bits |= requirement_floor_flags(&pin);
+    struct requirement_question with = question_of(world, &raised, &pin), without = question_of(world, &flags, NULL),
+                                forgotten = question_of(world, &flags, &pin);
+    with.target.transport = without.target.transport = forgotten.target.transport = transport;
+    const struct address *address = &with.target.endpoint.address;
+    enum lookup_result found = requirement_look_up(snapshot, &with, address, &rule);
+    HOLDS(found == requirement_look_up(snapshot, &without, address, &alone));
+    HOLDS(rule.row == alone.row && rule.reason == alone.reason && !rule.is_pinned);
+    HOLDS(rule.is_row_of_hop == alone.is_row_of_hop);
+    enum reason reason = requirement_derive(snapshot, &with, &nothing, &defaults, &with_floor, NULL),
+                ordinary = requirement_derive(snapshot, &without, &nothing, &defaults, &without_floor, NULL);
+    if (transport == TRANSPORT_TLS) {
+        HOLDS(reason == ordinary);
+        HOLDS(reason != REASON_NONE || memcmp(&with_floor, &without_floor, sizeof(with_floor)) == 0);
+    } else {
+        HOLDS(reason != REASON_NONE);
+        HOLDS(ordinary != REASON_NONE || reason == REASON_PLAIN_TRANSPORT);
+        HOLDS(requirement_derive(snapshot, &forgotten, &nothing, &defaults, &with_floor, NULL) != REASON_NONE);
+    }
+    if (rule.row != NULL)
+        HOLDS(requirement_level(rule.row, &raised) >= LEVEL_ENCRYPT);
+    HOLDS(requirement_highest_level(snapshot, &with) >= LEVEL_ENCRYPT);
+    policy_snapshot_unref(snapshot);
+}
+
+static void a_floor_keeps_the_row_and_leaves_the_clear(void **state)
+{
+    (void)state;
+    static const enum policy_match matches[] = { MATCH_UNSET, MATCH_DOMAIN, MATCH_SUFFIX, MATCH_ADDRESS, MATCH_SOURCE,
+        MATCH_DEFAULT };
+    static const enum transport transports[] = { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
+    for (unsigned world = 0; world < HOP_KINDS * 6 * 4 * 2 * 5 * 3; world++) {
+        unsigned rest = world;
+        struct world one = { .pinned = PINNED_THERE, .pinned_level = LEVEL_DOMAIN, .pin_level = LEVEL_ENCRYPT };
+        one.hop = (enum hop_kind)(rest % HOP_KINDS);
+        one.ordinary = matches[(rest /= HOP_KINDS) % 6];
+        one.ordinary_level = levels[(rest /= 6) % 4];
+        one.may_weaken = (rest /= 4) % 2 != 0;
+        one.flags = flag_sets[(rest /= 2) % 5];
+        bool is_of_name = one.ordinary == MATCH_DOMAIN || one.ordinary == MATCH_SUFFIX;
+        if (!is_of_name || one.hop != HOP_ADDRESS)
+            check_floor(&one, transports[rest / 5]);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -613,6 +697,8 @@ int main(void)
         cmocka_unit_test(a_senders_order_needs_permission),
         cmocka_unit_test(what_is_feared_counts_the_usual_row),
         cmocka_unit_test(what_is_kept_is_what_is_proven),
+        cmocka_unit_test(what_is_kept_without_proof_is_a_floor),
+        cmocka_unit_test(a_floor_keeps_the_row_and_leaves_the_clear),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,7 +97,8 @@ static void what_it_carries_comes_back(void **state)
     const struct dialog_part parts[] = { { .level = LEVEL_UNSET }, part_of(0, LEVEL_CHAIN, "", ""),
         part_of(1, LEVEL_DOMAIN, "a", ""), part_of(127, LEVEL_CHAIN, "biloxi.example", "no-cert,no-sni"),
         part_of(128, LEVEL_DOMAIN, "", "cert=fedA,sni=x.example,trust=t,verify-domain=y.example"),
-        part_of(INT64_MAX, LEVEL_DOMAIN, "biloxi.example", "crl,ocsp,ocsp-hard,initial-only,no-cert") };
+        part_of(INT64_MAX, LEVEL_DOMAIN, "biloxi.example", "crl,ocsp,ocsp-hard,initial-only,no-cert"),
+        part_of(0, LEVEL_ENCRYPT, "", "") };
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++)
         for (size_t j = 0; j < ARRAY_SIZE(parts); j++) {
             struct dialog_pin back, pin = { .issued_at = FIXTURE_NOW - 7, .to_callee = parts[i],
@@ -134,6 +135,22 @@ static void the_text_is_always_the_same(void **state)
     size_t length = print(&pin, text);
     assert_int_equal(length, sizeof(expected) - 1);
     assert_memory_equal(text, expected, length);
+}
+
+/* Whatever else stands in the part: nobody chooses a row by it. */
+static void a_floor_says_nothing_else(void **state)
+{
+    (void)state;
+    const struct dialog_part floor = { .level = LEVEL_ENCRYPT };
+    struct dialog_pin back, pin = { .issued_at = FIXTURE_NOW,
+        .to_callee = part_of(17, LEVEL_ENCRYPT, "biloxi.example", "cert=fedA") };
+    char text[DIALOG_PIN_TEXT_MAX];
+    struct slice value = slice_of(text, print(&pin, text));
+    struct dialog_pin_bearer bearer = from_caller();
+    bool is_from_caller;
+    assert_int_equal(read_with(value, &bearer, 1, 0, &back, &is_from_caller), DIALOG_PIN_VALID);
+    assert_part(&back.to_callee, &floor);
+    assert_int_equal(back.to_caller.level, LEVEL_UNSET);
 }
 
 static void each_bit_counts(void **state)
@@ -286,9 +303,12 @@ static void what_another_version_made_is_not_guessed(void **state)
         CASE(V, 1, 0, 0, 0, 9, 3, 0x01, 17, 0x02, 17), CASE(V, 1, 0, 0, 0, 9, 1, 0x11, 17, 1, 'a'),
         CASE(V, 1, 0, 0, 0, 9, 1, 0x21, 17, 7, 'n', 'o', '-', 'c', 'e', 'r', 't'),
         CASE(V, 1, 0, 0, 0, 9, 1, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f),
+        CASE(V, 1, 0, 0, 0, 9, 1, 0x03), CASE(V, 1, 0, 0, 0, 9, 3, 0x03, 0x02, 17),
+        CASE(V, 1, 0, 0, 0, 9, 3, 0x02, 17, 0x03),
         CASE(M, 2, 0, 0, 0, 9, 1, 0x01, 17), CASE(M, 1, 0, 0, 0, 9, 0), CASE(M, 1, 0, 0, 0, 9, 4, 0x01, 17),
         CASE(M, 1, 0, 0, 0, 9), CASE(M, 1, 0, 0, 0, 9, 1), CASE(M, 1, 0, 0, 0, 9, 1, 0x01),
         CASE(M, 1, 0, 0, 0, 9, 1, 0x00, 17), CASE(M, 1, 0, 0, 0, 9, 1, 0x03, 17), CASE(M, 1, 0, 0, 0, 9, 1, 0x41, 17),
+        CASE(M, 1, 0, 0, 0, 9, 1, 0x13, 1, 'a'), CASE(M, 1, 0, 0, 0, 9, 1, 0x04, 17), CASE(M, 1, 0, 0, 0, 9, 1, 0x04),
         CASE(M, 1, 0, 0, 0, 9, 1, 0x01, 17, 0), CASE(M, 1, 0, 0, 0, 9, 3, 0x01, 17),
         CASE(M, 1, 0, 0, 0, 9, 1, 0x01, 0x80),
         CASE(M, 1, 0, 0, 0, 9, 1, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01),
@@ -349,7 +369,7 @@ static void what_has_no_room_is_not_pinned(void **state)
     pin.issued_at = (int64_t)UINT32_MAX + 1;
     assert_int_equal(print(&pin, text), 0);
     pin = usual();
-    pin.to_callee.level = LEVEL_ENCRYPT;
+    pin.to_callee.level = LEVEL_NONE;
     assert_int_equal(print(&pin, text), 0);
     /* Flags of more than 255 characters; and two parts that do not fit together. */
     pin = usual();
@@ -384,6 +404,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_it_carries_comes_back),
         cmocka_unit_test(the_text_is_always_the_same),
+        cmocka_unit_test(a_floor_says_nothing_else),
         cmocka_unit_test(each_bit_counts),
         cmocka_unit_test(each_character_counts),
         cmocka_unit_test(it_is_of_one_dialog),

@@ -443,6 +443,35 @@ subtest 'what came over TLS is not answered in clear' => sub {
     $proven->close;
 };
 
+# A pin is made before the callee has a tag: whoever bears it with another one gets what it asks for, and no more.
+subtest 'another tag of the callee' => sub {
+    $edge->apply("UPDATE trelay.outbound_policy SET level = 'domain', trust_set = 'fed', expected_domain = 'biloxi.example'
+        WHERE name = 'address'; UPDATE trelay.outbound_policy SET weaken = 'refused' WHERE name = 'biloxi'");
+    my $own = call();
+    my %other = (to => '<sip:bob@biloxi.example>;tag=other');
+    my $refused = pins_refused();
+    pinned('goes to who proves what the row of the pin asks for', $own, \%SAME, %other);
+    refused('and to nobody else', 502, 'wrong-identity', $own, %other, at => $gateway);
+    refused('nor with less by a flag', 403, 'weaken-refused', $own, %other, flags => 'no-verify');
+    $edge->apply("UPDATE trelay.outbound_policy SET expected_domain = 'gateway.example' WHERE name = 'biloxi'");
+    refused('as the row is today', 502, 'wrong-identity', $own, %other);
+    $edge->apply("UPDATE trelay.outbound_policy SET expected_domain = NULL, level = 'chain' WHERE name = 'biloxi'");
+    pinned('or as the call began', $own, \%SAME, %other);
+    $edge->apply("UPDATE trelay.outbound_policy SET enabled = false WHERE name = 'biloxi';
+        UPDATE trelay.outbound_policy SET level = 'chain' WHERE name = 'address'");
+    refused('ordinary policy does not stand for less', 403, 'weaken-refused', $own, %other);
+    $edge->apply("DELETE FROM trelay.outbound_policy WHERE name = 'address'");
+    refused('nor does none', 403, 'no-policy', $own, %other);
+    is(pins_refused(), $refused, 'all the time the pin was taken');
+    $edge->apply("UPDATE trelay.outbound_policy SET enabled = true, level = 'domain' WHERE name = 'biloxi'");
+    refused('of another call it is forged', 403, 'no-policy', $own, %other, call_id => 'borrowed@test.invalid');
+    refused('of another caller, too', 403, 'no-policy', $own, %other, from => '<sip:alice@atlanta.example>;tag=borrower');
+    is(pins_refused(), $refused + 2, 'and that is counted');
+    refused('and without a tag nobody reads it', 403, 'no-policy', $own, to => '<sip:bob@biloxi.example>');
+    is(pins_refused(), $refused + 2, 'whoever it is of');
+    pinned('there it is again', $own, \%SAME, %other);
+};
+
 is($_->stop, 0, 'a server ends well') for $biloxi, $gateway, $plain;
 $edge->stop;
 done_testing;

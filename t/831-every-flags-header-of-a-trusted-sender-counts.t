@@ -87,8 +87,32 @@ for my $weaken (qw(refused allowed)) {
     is($edge->final($sent)->status, 200, 'it is left: sent');
 }
 
+# Whom the operator names is not for the sender to replace, whatever the row's own expected_domain.
+my %named = (
+    'a route row' => ["INSERT INTO trelay.route (name, domain, flags) VALUES ('own', 'biloxi.example', 'verify-domain=biloxi.example')",
+        'DELETE FROM trelay.route'],
+    'a peer row' => ["UPDATE trelay.peer SET flags = 'verify-domain=biloxi.example' WHERE name = 'phone'",
+        "UPDATE trelay.peer SET flags = NULL WHERE name = 'phone'"],
+);
+for my $where (sort keys %named) {
+    $edge->apply($named{$where}[0]);
+    my $served = () = $partner->messages;
+    for my $way ([ 'X-Trelay-Flags' => 'verify-domain=other.example' ],
+        [ Route => '<sip:' . $edge->host . ';lr;expect=other.example>' ]) {
+        $reply = $edge->ask('MESSAGE', 'sip:bob@biloxi.example', headers => [$way]);
+        is($reply->status, 500, "$where names the domain: another one in $way->[0] is refused");
+        is($edge->record($reply)->{reason}, 'flag-conflict', 'accounting');
+    }
+    is(scalar(my @seen = $partner->messages), $served, 'nothing was sent');
+    for my $same (qw(verify-domain verify-domain=biloxi.example)) {
+        $reply = ask($same);
+        is($edge->record($reply)->{outbound_verified_domain}, 'biloxi.example', "beside $same the name stands");
+    }
+    $edge->apply($named{$where}[1]);
+}
+
 is(scalar(grep { $_->text =~ /X-Trelay-Flags/i } $partner->messages), 0, 'none of them leaves');
-is(scalar(my @seen = $partner->messages), 4, 'the others were not sent');
+is(scalar(my @seen = $partner->messages), 8, 'the others were not sent');
 
 $edge->stop;
 is($partner->stop, 0, 'the partner ends well');

@@ -307,9 +307,19 @@ static void take_values(struct flag_set *set, const struct flag_set *from)
         set->max_age_s = from->max_age_s;
 }
 
+/* Whom to expect is not for one source to say in place of another. */
+static bool name_one_domain(const struct flag_set *a, const struct flag_set *b)
+{
+    return a->verify_domain[0] == '\0' || b->verify_domain[0] == '\0' ||
+        strcmp(a->verify_domain, b->verify_domain) == 0;
+}
+
 int flags_merge(const struct flag_set *earlier, const struct flag_set *later, struct flag_set *set_r, struct why *why)
 {
     struct flag_set set = *earlier;
+    if (!name_one_domain(earlier, later))
+        return why_fail(why, ERROR_CONFLICT, "verify-domain=%s and verify-domain=%s contradict each other",
+            earlier->verify_domain, later->verify_domain);
     for (size_t i = 0; i < ARRAY_SIZE(overrides); i++)
         if (flags_have(later, overrides[i].later))
             set.bits &= ~overrides[i].drops;

@@ -87,7 +87,8 @@ int flags_check(const struct flag_set *set, struct why *why) MUST_CHECK;
 int flags_parse_route_parameters(struct slice parameters, struct flag_set *set_r, struct why *why) MUST_CHECK;
 
 /* LATER wins where both name a value (cert and no-cert name one value, sni and no-sni another), the lower max-age
- * holds; other contradictions between the two are errors, never a guess.
+ * holds; other contradictions between the two are errors, never a guess. So are two names of verify-domain: beside none
+ * the one stands.
  * no-verify never survives beside verify-chain, verify-domain, trust or ocsp-hard: the stricter holds. */
 int flags_merge(const struct flag_set *earlier, const struct flag_set *later, struct flag_set *set_r,
     struct why *why) MUST_CHECK;

@@ -378,6 +378,12 @@ static void what_the_flags_of_the_invite_chose_stays(void **state)
     assert_string_equal(requirement.key.sni, "sni.example");
     assert_string_equal(requirement.key.expected_domain, "v.example");
     question.flags = &flags; /* those of the request come later */
+    assert_int_equal(flags_parse(SLICE_LITERAL("verify-domain=other.example"), &flags, NULL), 0);
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_FLAG_CONFLICT);
+    assert_int_equal(flags_parse(SLICE_LITERAL("verify-domain"), &flags, NULL), 0);
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL), REASON_NONE);
+    assert_string_equal(requirement.key.expected_domain, "v.example");
     assert_int_equal(flags_parse(SLICE_LITERAL("no-cert,sni=other.example"), &flags, NULL), 0);
     assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL), REASON_NONE);
     assert_null(requirement.terms.credential);

@@ -496,6 +496,8 @@ static void two_sources_are_never_weaker_than_one(void **state)
             struct flag_set merged;
             uint32_t both = sets[a].bits | sets[b].bits;
             bool is_contradictory = (both & T_RELAY_NO_CONNECT) != 0 && (both & T_RELAY_NO_CONN_REUSE) != 0;
+            const char *name = sets[a].verify_domain, *other = sets[b].verify_domain;
+            is_contradictory |= name[0] != '\0' && other[0] != '\0' && strcmp(name, other) != 0;
             int rc = flags_merge(&sets[a], &sets[b], &merged, NULL);
             assert_int_equal(rc, is_contradictory ? ERROR_CONFLICT : 0);
             if (rc == 0)

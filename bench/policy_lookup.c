@@ -167,7 +167,7 @@ static void ask_decision(struct bench *bench, const char *domain)
         verdict_fetch_ahead(&connection->verdict);
         views[pool.equal_count++] = (struct connection_view){ .handle = { .generation = 1 }, .state = CONNECTION_READY,
             .key = &connection->key, .verdict = &connection->verdict, .deadline = INT64_MAX,
-            .is_full_handshake = true };
+            .idle_ms = 1000, .idle_timeout_s = 60, .is_full_handshake = true };
     }
     struct decision_result result = decide(&requirement, &key, &pool, &capabilities, 1);
     bench->reused += result.decision == DECISION_REUSE;

@@ -95,6 +95,18 @@ static bool is_too_old(const struct requirement_terms *terms, const struct conne
         (uint64_t)now - (uint64_t)connection->opened_at >= terms->max_age_s;
 }
 
+bool decide_is_idle(const struct connection_view *connection, uint32_t timeout_s)
+{
+    uint32_t shortest_s = connection->idle_timeout_s < timeout_s ? connection->idle_timeout_s : timeout_s;
+    return connection->in_flight == 0 && connection->idle_ms > (int64_t)shortest_s * 1000;
+}
+
+/* Its time is up, for this request: no timer needs to have seen it (INV-37). */
+static bool is_over(const struct requirement_terms *terms, const struct connection_view *connection, int64_t now)
+{
+    return is_too_old(terms, connection, now) || decide_is_idle(connection, terms->idle_timeout_s);
+}
+
 enum reason decide_may_send(const struct requirement *requirement, const struct connection_key *key,
     const struct connection_view *connection, int64_t now)
 {
@@ -102,7 +114,7 @@ enum reason decide_may_send(const struct requirement *requirement, const struct 
         return REASON_CONNECTION_LOST;
     if (connection->key == NULL || !connection_key_equal(key, connection->key))
         return REASON_VERDICT_STALE;
-    if (is_too_old(&requirement->terms, connection, now))
+    if (is_over(&requirement->terms, connection, now))
         return REASON_CONNECTION_LOST;
     return verdict_defect(&requirement->key, connection->verdict, now);
 }
@@ -223,7 +235,7 @@ static enum upgrade_obstacle obstacle_of(const struct question *question, const 
     const struct verdict *verdict = connection->verdict;
     struct requirement_key own;
     if (connection->state != CONNECTION_READY || connection->handle.generation == 0 || connection->is_exclusive ||
-        is_too_old(&question->requirement->terms, connection, question->now))
+        is_over(&question->requirement->terms, connection, question->now))
         return UPGRADE_NOT_READY;
     if (verdict == NULL || verdict->result != VERDICT_NOT_TAKEN || verdict->level != LEVEL_ENCRYPT)
         return UPGRADE_NOT_UNVERIFIED;

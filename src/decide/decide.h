@@ -69,6 +69,8 @@ struct connection_view {
     int64_t deadline;  /* likewise: hard end (INV-37); INT64_MAX: none */
     uint32_t waiters;  /* requests behind its handshake, or queued on it unsent */
     uint32_t in_flight; /* requests sent that have no final response */
+    int64_t idle_ms;    /* nothing has gone either way on it for so long, by a clock that nobody sets */
+    uint32_t idle_timeout_s; /* the shortest of those who used it */
     bool is_exclusive; /* opened for a no-conn-reuse request: nobody else's */
     bool is_full_handshake;
     bool meets_floor;  /* for the candidate of an upgrade: negotiated version and suite meet the requirement's floor */
@@ -89,7 +91,7 @@ struct pool_view {
     X(UPGRADE_NOT_REACHED, "not-reached")     /* an earlier decision held */                                     \
     X(UPGRADE_NOT_WANTED, "not-wanted")       /* level, row or flags: no upgrade for this request */             \
     X(UPGRADE_NO_CANDIDATE, "no-candidate")   /* nothing unverified to this destination */                       \
-    X(UPGRADE_NOT_READY, "not-ready")         /* state, deadline, or somebody's own */                           \
+    X(UPGRADE_NOT_READY, "not-ready")         /* state, deadline, idle for too long, or somebody's own */        \
     X(UPGRADE_NOT_UNVERIFIED, "not-unverified") /* its verdict is not that of level encrypt */                   \
     X(UPGRADE_OTHER_HANDSHAKE, "other-handshake") /* another place, certificate or server name */                \
     X(UPGRADE_RESUMED, "resumed")             /* no full handshake, so no chain of its own */                    \
@@ -119,6 +121,10 @@ struct decision_result {
 /* KEY is the encoding of requirement->key. Of several connections that fit, the least busy, then the first. */
 struct decision_result decide(const struct requirement *requirement, const struct connection_key *key,
     const struct pool_view *pool, const struct capabilities *capabilities, int64_t now);
+
+/* Nothing is under way on it, and it has been silent for longer than one of those who used it allows, or whoever asks
+ * now: he allows TIMEOUT_S. */
+bool decide_is_idle(const struct connection_view *connection, uint32_t timeout_s);
 
 /* Right before the write, by the connection's owner (INV-28): REASON_NONE or why not. */
 enum reason decide_may_send(const struct requirement *requirement, const struct connection_key *key,

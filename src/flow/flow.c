@@ -150,6 +150,7 @@ void flow_begin_life(struct flow *flow, uint32_t max_age_s)
     flow->opened_at = loop_wall_s(flow->pool->loop);
     flow->opened_ms = pool_now_ms(flow->pool);
     flow->max_age_s = max_age_s;
+    flow_note_use(flow);
 }
 
 int64_t flow_opened_at(const struct flow *flow)
@@ -168,6 +169,18 @@ int64_t flow_deadline(const struct flow *flow)
 bool flow_is_busy(const struct flow *flow)
 {
     return flow->facts != NULL && connection_facts_under_way(flow->facts) > 0;
+}
+
+int64_t flow_idle_ms(const struct flow *flow)
+{
+    return pool_now_ms(flow->pool) - flow->used_ms;
+}
+
+bool flow_is_idle(const struct flow *flow, uint32_t timeout_s)
+{
+    const struct connection_view view = { .in_flight = flow_is_busy(flow), .idle_ms = flow_idle_ms(flow),
+        .idle_timeout_s = flow->idle_timeout_s };
+    return decide_is_idle(&view, timeout_s);
 }
 
 /* What failed under yesterday's policy says nothing to those that today's gives another key: they are decided anew. */

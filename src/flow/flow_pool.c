@@ -171,7 +171,7 @@ static struct connection_view view_of(const struct flow *flow)
 {
     return (struct connection_view){ .handle = flow->handle, .state = flow->state, .key = flow->key,
         .verdict = flow->facts != NULL ? &flow->facts->verdict : NULL, .opened_at = flow_opened_at(flow),
-        .deadline = flow_deadline(flow),
+        .deadline = flow_deadline(flow), .idle_ms = flow_idle_ms(flow), .idle_timeout_s = flow->idle_timeout_s,
         .waiters = flow->waiter_count, .is_exclusive = flow->is_exclusive,
         .in_flight = flow->facts != NULL ? connection_facts_under_way(flow->facts) : 0, .is_full_handshake = true,
         .meets_floor = false };
@@ -220,6 +220,7 @@ static void fetch_expected_ahead(const struct flow_pool *pool, uint64_t hash)
     FETCH_AHEAD(&flow->key);
     FETCH_AHEAD(&flow->facts);
     FETCH_AHEAD(&flow->opened_at);
+    FETCH_AHEAD(&flow->idle_timeout_s);
 }
 
 /* IS_PASSED: a connection that is still being tried is not waited for; *IS_TRIED_R tells that there is one. */
@@ -310,6 +311,16 @@ void flow_finish(struct placement *placement, enum decision decision, enum reaso
     placement->done(placement->arg, placement);
 }
 
+/* INV-28. A connection that was busy when it was found, and is no more, may be idle by now: decided anew. */
+static enum reason may_send(const struct flow *flow, const struct placement *placement)
+{
+    const struct connection_view view = view_of(flow);
+    const struct requirement *requirement = &placement->requirement;
+    enum reason reason = decide_may_send(requirement, &placement->key, &view, loop_wall_s(flow->pool->loop));
+    bool is_idle = view.state == CONNECTION_READY && decide_is_idle(&view, requirement->terms.idle_timeout_s);
+    return reason == REASON_CONNECTION_LOST && is_idle ? REASON_VERDICT_STALE : reason;
+}
+
 void flow_place_on(struct flow *flow, struct placement *placement, enum decision decision)
 {
     struct flow_pool *pool = flow->pool;
@@ -317,9 +328,8 @@ void flow_place_on(struct flow *flow, struct placement *placement, enum decision
     enum reason reason = is_due ? flow_review(flow, true) : REASON_NONE;
     if (reason != REASON_NONE && reason != REASON_NO_MEMORY)
         reason = REASON_VERDICT_STALE; /* decided anew: the peer may have another certificate by now */
-    struct connection_view view = view_of(flow);
     if (reason == REASON_NONE)
-        reason = decide_may_send(&placement->requirement, &placement->key, &view, loop_wall_s(pool->loop));
+        reason = may_send(flow, placement);
     if (reason == REASON_NONE && !placement_begin_sending(placement))
         reason = REASON_CANCELLED;
     flow_show(flow, placement);
@@ -344,6 +354,20 @@ enum reason flow_renew(struct flow_pool *pool, struct placement *placement)
     const struct requirement_defaults defaults = { .max_age_s = pool->settings.max_age_s,
         .idle_timeout_s = pool->settings.idle_timeout_s };
     return placement_renew(placement, pool->snapshot, &pool->settings.capabilities, &defaults);
+}
+
+/* Those of its key that are idle for longer than it allows are not used again: they end at the next look for such. */
+static void let_idle_go(struct flow_pool *pool, const struct placement *placement)
+{
+    const struct requirement_terms *terms = &placement->requirement.terms;
+    struct table_node *node = terms->may_reuse ? table_first(&pool->by_key, placement->key.hash) : NULL;
+    while (node != NULL) {
+        struct flow *flow = CONTAINER_OF(node, struct flow, by_key);
+        node = table_next(node); /* before it is taken out of the table */
+        if (flow->state == CONNECTION_READY && !flow->is_exclusive && flow_is_idle(flow, terms->idle_timeout_s) &&
+            connection_key_equal(flow->key, &placement->key))
+            flow_drain(flow);
+    }
 }
 
 void flow_pool_place(struct flow_pool *pool, struct placement *placement)
@@ -383,6 +407,7 @@ void flow_pool_place(struct flow_pool *pool, struct placement *placement)
         flow->waiter_count++;
         return;
     case DECISION_OPEN:
+        let_idle_go(pool, placement);
         flow_open(pool, placement);
         return;
     case DECISION_REJECT:
@@ -527,8 +552,7 @@ static bool is_over(struct flow *flow, int64_t now_ms, int64_t now_s)
         flow_doubt(flow);
     if (flow_is_busy(flow))
         return is_drained(flow, now_ms);
-    bool is_idle = now_ms - flow->used_ms > (int64_t)flow->idle_timeout_s * 1000;
-    return flow->state == CONNECTION_DRAINING || is_idle || flow->is_exclusive;
+    return flow->state == CONNECTION_DRAINING || flow_is_idle(flow, flow->idle_timeout_s) || flow->is_exclusive;
 }
 
 static bool is_usable(const struct flow *flow)

@@ -53,15 +53,17 @@ struct flow {
     struct sip_framing framing;
     struct buffer input;            /* plain text that is no whole message yet */
 
-    int64_t pending_since_ms, message_since_ms, used_ms;
+    int64_t pending_since_ms, message_since_ms;
     int64_t drained_ms;             /* since when it is draining */
-    uint32_t idle_timeout_s;
     uint32_t revalidate_every_s;    /* the least that anyone who uses it asks for; 0: nobody does */
     int64_t proven_ms;              /* the last verdict on its peer, by the loop's clock */
     struct keepalive keepalive;     /* outbound */
     uint64_t requests;
+    /* What each decision reads of it, together. */
     int64_t opened_at, deadline;    /* seconds since the epoch */
     int64_t opened_ms;              /* the same by the loop's clock, which nobody sets */
+    int64_t used_ms;                /* something went either way; it became ready */
+    uint32_t idle_timeout_s;        /* the least that anyone who uses it asks for */
     uint32_t max_age_s;             /* of the requirement that it was opened or upgraded for; 0: any */
 };
 
@@ -128,7 +130,7 @@ void flow_ready(struct flow *flow);
 /* Its stream ended. */
 void flow_stream_ended(struct flow *flow, enum stream_end end, int os_error);
 
-/* Its age counts from now, when it is proven, however long the handshake took. */
+/* Its age, and its silence, count from now, when it is proven, however long the handshake took. */
 void flow_begin_life(struct flow *flow, uint32_t max_age_s);
 /* When it was opened, by the clock that shows it to be older: the wall's may have been set back, and that of the loop
  * stands still while the machine sleeps (INV-37). Its hard end, likewise. Seconds since the epoch. */
@@ -137,6 +139,9 @@ int64_t flow_deadline(const struct flow *flow);
 
 /* Requests are under way on it, in either direction. */
 bool flow_is_busy(const struct flow *flow);
+/* It is not, and has been silent for too long, by who used it and by who would: see decide_is_idle(). */
+int64_t flow_idle_ms(const struct flow *flow);
+bool flow_is_idle(const struct flow *flow, uint32_t timeout_s);
 
 /* A request under these terms is on it: pings as they say (RFC 5626). */
 void flow_keep_alive(struct flow *flow, const struct requirement_terms *terms);

@@ -57,7 +57,8 @@ bool flow_is_due(const struct flow *flow, const struct requirement_terms *terms,
 void flow_note_terms(struct flow *flow, const struct requirement_terms *terms)
 {
     flow->revalidate_every_s = flow_shorter(flow->revalidate_every_s, terms->revalidate_every_s);
-    flow->idle_timeout_s = flow_shorter(flow->idle_timeout_s, terms->idle_timeout_s);
+    if (terms->idle_timeout_s < flow->idle_timeout_s)
+        flow->idle_timeout_s = terms->idle_timeout_s;
 }
 
 /* The key has all that a verdict goes by; the store is that of the policy of today. */

@@ -33,6 +33,8 @@ static enum reason check(const struct flow *flow, const struct requirement *requ
     int64_t now = loop_wall_s(flow->pool->loop);
     if (flow->state != CONNECTION_READY || flow->is_closing || !flow->is_judged || !flow_is_quiescent(flow))
         return REASON_CONNECTION_LOST;
+    if (flow_is_idle(flow, requirement->terms.idle_timeout_s))
+        return REASON_CONNECTION_LOST;
     enum reason reason = flow_handshake_facts(flow, &requirement->key, &handshake);
     if (reason == REASON_NONE)
         reason = flow_verify(flow, requirement, &promotion->verdict);

@@ -40,8 +40,8 @@ static const struct table_column decide_columns[DECIDE_COLUMNS] = {
     [REUSE] = { "REUSE", YES_NO },
     [CONNECT] = { "CONNECT", YES_NO },
     [STATE] = { "STATE", { "ready", "dialing", "handshaking", "verifying", "draining", "dead", "unset", "none" } },
-    [FLAW] = { "FLAW", { "fine", "key", "handle", "owned", "deadline", "age", "verdict", "missing-verdict",
-                            "missing-key" } },
+    [FLAW] = { "FLAW", { "fine", "key", "handle", "owned", "deadline", "age", "idle", "idle-to-others", "verdict",
+                            "missing-verdict", "missing-key" } },
     [WAITERS] = { "WAITERS", { "few", "many" } },
     [UPGRADABLE] = { "UPGRADABLE", YES_NO },
     [BACKOFF] = { "BACKOFF", YES_NO },
@@ -61,6 +61,10 @@ static void spoil(struct connection_view *connection, const char *flaw, const st
         connection->deadline = FIXTURE_NOW;
     else if (strcmp(flaw, "age") == 0)
         connection->opened_at = FIXTURE_NOW - 100;
+    else if (strcmp(flaw, "idle") == 0)
+        connection->idle_ms = 50001;
+    else if (strcmp(flaw, "idle-to-others") == 0)
+        connection->idle_timeout_s = 49;
     else if (strcmp(flaw, "verdict") == 0)
         verdict->result = VERDICT_REFUSED;
     else if (strcmp(flaw, "missing-verdict") == 0)
@@ -69,6 +73,16 @@ static void spoil(struct connection_view *connection, const char *flaw, const st
         connection->key = NULL;
     else
         assert_string_equal(flaw, "fine");
+}
+
+/* As old, and silent for as long, as both the request and who used it before allow at most. */
+static void make_last_moment(struct requirement *requirement, struct connection_view *connection)
+{
+    requirement->terms.max_age_s = 100;
+    requirement->terms.idle_timeout_s = 50;
+    connection->opened_at = FIXTURE_NOW - 99;
+    connection->idle_timeout_s = 60;
+    connection->idle_ms = 50000;
 }
 
 static void decide_one(const unsigned *values, char *outcome, size_t outcome_size)
@@ -84,6 +98,7 @@ static void decide_one(const unsigned *values, char *outcome, size_t outcome_siz
     other_key.hash = key.hash;
     struct verdict verdict = fixture_verdict(&requirement.key);
     struct connection_view equal = fixture_connection(5, &key, &verdict);
+    make_last_moment(&requirement, &equal);
     spoil(&equal, decide_columns[FLAW].values[values[FLAW]], &other_key, &verdict);
     if (values[STATE] < ARRAY_SIZE(states))
         equal.state = states[values[STATE]];
@@ -122,7 +137,7 @@ static const struct table_column upgrade_columns[UPGRADE_COLUMNS] = {
     [UP_WANTED] = { "WANTED", YES_NO },
     [UP_CAPABLE] = { "CAPABLE", YES_NO },
     [UP_STATE] = { "STATE", { "ready", "dialing", "handshaking", "verifying", "draining", "dead", "unset", "none" } },
-    [UP_FLAW] = { "FLAW", { "fine", "handle", "owned", "deadline", "age" } },
+    [UP_FLAW] = { "FLAW", { "fine", "handle", "owned", "deadline", "age", "idle", "idle-to-others" } },
     [UP_VERDICT] = { "VERDICT", { "not-taken", "proven", "refused", "unset", "missing", "level" } },
     [UP_KEY] = { "KEY", { "weaker", "port", "transport", "sni", "no-sni", "certificate", "isolation", "local", "floor",
                             "verified", "missing", "garbage" } },
@@ -173,7 +188,6 @@ static void upgrade_one(const unsigned *values, char *outcome, size_t outcome_si
     const char *change = upgrade_columns[UP_KEY].values[values[UP_KEY]];
     requirement.terms.may_reuse = is_yes(values[UP_REUSE]);
     requirement.terms.may_upgrade = is_yes(values[UP_WANTED]);
-    requirement.terms.max_age_s = 100;
     change_key(&weak, change);
     struct connection_key key = fixture_key_of(&requirement), weak_key = fixture_key_of(&weak);
     if (strcmp(change, "garbage") == 0)
@@ -183,6 +197,7 @@ static void upgrade_one(const unsigned *values, char *outcome, size_t outcome_si
     verdict.level = LEVEL_ENCRYPT;
     struct connection_view unverified = fixture_connection(6, strcmp(change, "missing") == 0 ? NULL : &weak_key,
         &verdict);
+    make_last_moment(&requirement, &unverified);
     spoil(&unverified, upgrade_columns[UP_FLAW].values[values[UP_FLAW]], NULL, NULL);
     change_verdict(&unverified, &verdict, upgrade_columns[UP_VERDICT].values[values[UP_VERDICT]]);
     if (values[UP_STATE] < ARRAY_SIZE(states))
@@ -215,7 +230,8 @@ enum { SEND_REQUEST, SEND_STATE, SEND_FLAW, SEND_RESULT, SEND_LEVEL, SEND_TRUST,
 static const struct table_column send_columns[SEND_COLUMNS] = {
     [SEND_REQUEST] = { "REQUEST", { "plain", "encrypt", "chain", "domain", "pinned" } },
     [SEND_STATE] = { "STATE", { "ready", "dialing", "handshaking", "verifying", "draining", "dead", "unset" } },
-    [SEND_FLAW] = { "FLAW", { "fine", "key", "handle", "owned", "deadline", "age", "missing-verdict", "missing-key" } },
+    [SEND_FLAW] = { "FLAW", { "fine", "key", "handle", "owned", "deadline", "age", "idle", "idle-to-others",
+                                 "missing-verdict", "missing-key" } },
     [SEND_RESULT] = { "RESULT", { "as-asked", "proven", "not-taken", "refused", "refused-unsaid", "unset" } },
     [SEND_LEVEL] = { "LEVEL", { "same", "lower", "higher" } },
     [SEND_TRUST] = { "TRUST", { "same", "other" } },
@@ -261,7 +277,6 @@ static void send_one(const unsigned *values, char *outcome, size_t outcome_size)
     struct requirement requirement = fixture_requirement(is_pinned ? LEVEL_CHAIN : levels[values[SEND_REQUEST]]);
     if (is_pinned)
         requirement.key.trust = (struct optional_digest){ .is_set = false };
-    requirement.terms.max_age_s = 100;
     struct verdict verdict = fixture_verdict(&requirement.key);
     change_judgement(&requirement.key, &verdict, values);
     struct requirement other = requirement;
@@ -269,6 +284,7 @@ static void send_one(const unsigned *values, char *outcome, size_t outcome_size)
     struct connection_key key = fixture_key_of(&requirement), other_key = fixture_key_of(&other);
     struct connection_view connection = fixture_connection(5, &key, &verdict);
     connection.state = states[values[SEND_STATE]];
+    make_last_moment(&requirement, &connection);
     spoil(&connection, send_columns[SEND_FLAW].values[values[SEND_FLAW]], &other_key, NULL);
     enum reason reason = decide_may_send(&requirement, &key, &connection, FIXTURE_NOW);
     snprintf(outcome, outcome_size, "%s", reason == REASON_NONE ? "send" : reason_word(reason));

@@ -20,6 +20,7 @@ struct wish {
     bool connects;        /* no-connect */
     bool upgrades;        /* the row and no-upgrade */
     bool is_impatient;    /* max-age: wants no connection that is a minute old */
+    bool is_tidy;         /* the row: wants no connection that was silent for more than a minute; others two */
 };
 
 /* --- The flags: one line each (level, and what else it does); 0 means that nothing changes --- */
@@ -67,15 +68,16 @@ struct row_kind {
     enum level level;
     enum permission weaken;
     enum upgrade upgrade;
-    bool shares;
+    bool shares, is_tidy;
 };
-enum { ROW_KINDS = 4 * 2 * 2 * 2 };
+enum { ROW_KINDS = 4 * 2 * 2 * 2 * 2 };
 
 static struct row_kind row_kind(unsigned number)
 {
     return (struct row_kind){ .level = (enum level)(LEVEL_NONE + number % 4),
         .weaken = number / 4 % 2 == 0 ? PERMISSION_REFUSED : PERMISSION_ALLOWED,
-        .upgrade = number / 8 % 2 == 0 ? UPGRADE_NEVER : UPGRADE_IDLE, .shares = number / 16 == 0 };
+        .upgrade = number / 8 % 2 == 0 ? UPGRADE_NEVER : UPGRADE_IDLE, .shares = number / 16 % 2 == 0,
+        .is_tidy = number / 32 != 0 };
 }
 
 /* The row is the floor, flags raise it, no-verify lowers it where the row permits; TLS where the level is more than
@@ -99,7 +101,7 @@ static enum reason wish_of(const struct row_kind *row, unsigned set, enum transp
             : (set & NAMES_B) != 0 ? DOMAIN_B : DOMAIN_A,
         .shares = row->shares && !has_effect(set, IS_ALONE), .connects = !has_effect(set, STAYS),
         .upgrades = row->upgrade == UPGRADE_IDLE && !has_effect(set, KEEPS_CLASS) && level >= LEVEL_CHAIN,
-        .is_impatient = has_effect(set, IS_IMPATIENT) };
+        .is_impatient = has_effect(set, IS_IMPATIENT), .is_tidy = row->is_tidy };
     return REASON_NONE;
 }
 
@@ -124,6 +126,7 @@ static struct outbound_policy make_row(unsigned number, char name[32])
     row.weaken = kind.weaken;
     row.upgrade = kind.upgrade;
     row.reuse = kind.shares;
+    row.idle_timeout_s = kind.is_tidy ? 60 : 0;
     row.trust_set_name = "anchors";
     row.sni = "s.example";
     return row;
@@ -145,7 +148,7 @@ static enum reason build(const struct outbound_policy *row, const struct flag_se
     struct requirement *requirement_r)
 {
     static const struct capabilities none;
-    static const struct requirement_defaults defaults = { .max_age_s = 3600 };
+    static const struct requirement_defaults defaults = { .max_age_s = 3600, .idle_timeout_s = 120 };
     struct requirement_target target = { .transport = transport, .next_hop_domain = "a.example",
         .endpoint = { fixture_address("192.0.2.1"), 5061 } };
     return requirement_build(snapshot, row, set, &target, &none, &defaults, requirement_r, NULL);
@@ -155,7 +158,7 @@ static bool is_same_wish(const struct wish *a, const struct wish *b)
 {
     return a->class == b->class && a->is_datagram == b->is_datagram && a->has_certificate == b->has_certificate &&
         a->shares == b->shares && a->connects == b->connects && a->upgrades == b->upgrades &&
-        a->is_impatient == b->is_impatient;
+        a->is_impatient == b->is_impatient && a->is_tidy == b->is_tidy;
 }
 
 /* One wish, one key and one set of terms, whatever row and flags it came from. */
@@ -169,6 +172,7 @@ static void keep_request(const struct request *request)
         assert_int_equal(requests[i].requirement.terms.may_connect, request->requirement.terms.may_connect);
         assert_int_equal(requests[i].requirement.terms.may_upgrade, request->requirement.terms.may_upgrade);
         assert_int_equal(requests[i].requirement.terms.max_age_s, request->requirement.terms.max_age_s);
+        assert_int_equal(requests[i].requirement.terms.idle_timeout_s, request->requirement.terms.idle_timeout_s);
         return;
     }
     requests = realloc(requests, (request_count + 1) * sizeof(*requests));
@@ -230,6 +234,7 @@ struct spot {
     bool is_late;       /* at its deadline */
     bool is_old;        /* opened a minute ago */
     bool is_owned;      /* by a no-conn-reuse request */
+    unsigned silence;   /* for a minute, for longer, for longer than those who used it allow */
     unsigned waiters, in_flight;
     enum promise promise;
     bool is_resumed, is_below_floor;
@@ -273,6 +278,8 @@ static struct connection_view view_of(const struct spot *spot, uint64_t generati
     view.deadline = spot->is_late ? FIXTURE_NOW : FIXTURE_NOW + 1;
     view.opened_at = spot->is_old ? FIXTURE_NOW - 60 : FIXTURE_NOW - 59;
     view.is_exclusive = spot->is_owned;
+    view.idle_timeout_s = 90;
+    view.idle_ms = spot->silence == 0 ? 60000 : spot->silence == 1 ? 60001 : 90001;
     view.waiters = spot->waiters;
     view.in_flight = spot->in_flight;
     view.is_full_handshake = !spot->is_resumed;
@@ -296,9 +303,16 @@ static bool is_its_own_kind(const struct spot *spot, const struct wish *wish)
     return spot->class == wish->class && spot->has_certificate == wish->has_certificate && !spot->is_elsewhere;
 }
 
+/* What is under way on it keeps it, however silent it is. */
+static bool is_forgotten(const struct spot *spot, const struct wish *wish)
+{
+    return spot->in_flight == 0 && spot->silence > (wish->is_tidy ? 0 : 1);
+}
+
 static bool is_alive(const struct spot *spot, const struct wish *wish)
 {
-    return spot->state == CONNECTION_READY && !spot->is_late && !(wish->is_impatient && spot->is_old);
+    return spot->state == CONNECTION_READY && !spot->is_late && !(wish->is_impatient && spot->is_old) &&
+        !is_forgotten(spot, wish);
 }
 
 static bool keeps_its_promise(const struct spot *spot)
@@ -483,17 +497,18 @@ static struct outcome permitted(const struct world *world)
 static void describe(const struct world *world, char *text, size_t size)
 {
     const struct wish *wish = world->wish;
-    int length = snprintf(text, size, "class %d%s%s%s%s%s", wish->class, wish->has_certificate ? " cert" : "",
+    int length = snprintf(text, size, "class %d%s%s%s%s%s%s", wish->class, wish->has_certificate ? " cert" : "",
         wish->shares ? "" : " alone", wish->connects ? "" : " no-connect", wish->upgrades ? " upgrades" : "",
-        wish->is_impatient ? " impatient" : "");
+        wish->is_impatient ? " impatient" : "", wish->is_tidy ? " tidy" : "");
     for (unsigned i = 0; i < world->equal_count + world->unverified_count; i++) {
         const struct spot *spot =
             i < world->equal_count ? &world->equal[i] : &world->unverified[i - world->equal_count];
         length += snprintf(text + length, size - (size_t)length,
-            "; %s: class %d%s%s %s late %d old %d owned %d waiters %u busy %u verdict %d resumed %d below %d",
+            "; %s: class %d%s%s %s late %d old %d silent %u owned %d waiters %u busy %u verdict %d resumed %d below %d",
             i < world->equal_count ? "equal" : "unverified", spot->class, spot->has_certificate ? " cert" : "",
             spot->is_elsewhere ? " elsewhere" : "", connection_state_name(spot->state), spot->is_late, spot->is_old,
-            spot->is_owned, spot->waiters, spot->in_flight, spot->promise, spot->is_resumed, spot->is_below_floor);
+            spot->silence, spot->is_owned, spot->waiters, spot->in_flight, spot->promise, spot->is_resumed,
+            spot->is_below_floor);
     }
 }
 
@@ -544,7 +559,7 @@ static const enum connection_state states[] = { CONNECTION_READY, CONNECTION_DIA
     CONNECTION_VERIFYING, CONNECTION_DRAINING, CONNECTION_DEAD, CONNECTION_UNSET };
 
 /* Every spot there is, by number; false beyond the last. Plain ones have no certificate. */
-enum { SPOTS = CLASS_COUNT * 2 * 2 * 7 * 2 * 2 * 2 * 2 * 3 };
+enum { SPOTS = CLASS_COUNT * 2 * 2 * 7 * 2 * 2 * 2 * 2 * 3 * 3 };
 
 static struct spot any_spot(unsigned number)
 {
@@ -557,20 +572,23 @@ static struct spot any_spot(unsigned number)
     spot.is_owned = digit(&number, 2) != 0;
     spot.waiters = digit(&number, 2) != 0 ? WAITERS_MAX : 0;
     spot.promise = digit(&number, 3);
+    spot.silence = digit(&number, 3);
     return spot;
 }
 
 /* Those that differ in what matters beside another. */
-enum { NEIGHBOURS = 2 * 5 * 2 * 2 * 2 };
+enum { NEIGHBOURS = 2 * 6 * 2 * 2 * 2 };
 
 static struct spot neighbour(unsigned number, const struct wish *wish)
 {
     static const enum connection_state few[] = { CONNECTION_READY, CONNECTION_DIALING, CONNECTION_VERIFYING,
-        CONNECTION_DRAINING, CONNECTION_DEAD };
+        CONNECTION_DRAINING, CONNECTION_DEAD, CONNECTION_READY };
     bool is_own_kind = digit(&number, 2) == 0;
     struct spot spot = { .class = is_own_kind ? wish->class : wish->class == CHAIN ? DOMAIN_A : CHAIN,
         .has_certificate = wish->has_certificate };
-    spot.state = few[digit(&number, 5)];
+    unsigned state = digit(&number, ARRAY_SIZE(few));
+    spot.state = few[state];
+    spot.silence = state == 5 ? 2 : 0;
     spot.waiters = digit(&number, 2) != 0 ? WAITERS_MAX : WAITERS_MAX - 1;
     spot.in_flight = digit(&number, 2);
     spot.is_owned = digit(&number, 2) != 0;
@@ -618,8 +636,9 @@ static void one_unverified_connection_of_every_kind(void **state)
 static void two_of_each_beside_each_other(void **state)
 {
     (void)state;
+    /* A tidy one sees no more here than the others. */
     for (size_t i = 0; i < request_count; i++)
-        for (unsigned number = 0; number < NEIGHBOURS * NEIGHBOURS * 4 * 4; number++) {
+        for (unsigned number = 0; !requests[i].wish.is_tidy && number < NEIGHBOURS * NEIGHBOURS * 4 * 4; number++) {
             unsigned rest = number;
             const struct wish *wish = &requests[i].wish;
             struct world world = { .wish = wish, .equal_count = 2 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow_clock.c - rule: a connection's age is a length of time: a wall clock that is set back makes none younger,
  * neither for the row it was opened by, nor for the max-age of a later request, nor for who connected to us (INV-37);
- * who goes on asking keeps none for ever.
+ * who goes on asking keeps none for ever. One that was silent for longer than anyone on it, or the request, allows gets
+ * no request, whether a timer has seen that or not.
  * Both clocks are moved by the test.
  */
 #include "flow_bench.h"
 
-enum { AGE_S = 60, DRAIN_S = 200, HOUR_S = 3600 };
+enum { AGE_S = 60, SILENCE_S = 20, DRAIN_S = 200, HOUR_S = 3600 };
 
 static int64_t wall_set_s;   /* by so much the wall clock was set */
 static uint64_t passed_ms;   /* beside the time that passes anyway */
@@ -38,11 +39,14 @@ static void rows(struct policy_builder *builder)
 {
     struct outbound_policy aging = fixture_outbound(1, "aging.example");
     struct outbound_policy ageless = fixture_outbound(2, "ageless.example");
-    aging.level = ageless.level = LEVEL_NONE;
+    struct outbound_policy tidy = fixture_outbound(3, "tidy.example");
+    aging.level = ageless.level = tidy.level = LEVEL_NONE;
+    tidy.idle_timeout_s = SILENCE_S;
     aging.isolation = "aging";
     aging.max_age_s = AGE_S;
     assert_int_equal(policy_builder_outbound(builder, &aging), 0);
     assert_int_equal(policy_builder_outbound(builder, &ageless), 0);
+    assert_int_equal(policy_builder_outbound(builder, &tidy), 0);
 }
 
 static struct bench_peer *start(struct bench *bench, void (*change)(struct flow_pool_settings *settings))
@@ -179,6 +183,77 @@ static void the_age_of_who_goes_on_asking(void **state)
     bench_fini(&bench);
 }
 
+/* Too early, and as soon as it is too late; ask() decides before any timer does. */
+static void the_silence_of_the_row(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct bench_peer *peer = start(&bench, NULL);
+    ask(&bench, peer, "tidy.example", NULL, DECISION_OPEN);
+    passed_ms += (SILENCE_S - 5) * 1000;
+    ask(&bench, peer, "tidy.example", NULL, DECISION_REUSE);
+    passed_ms += (SILENCE_S - 5) * 1000;
+    ask(&bench, peer, "ageless.example", NULL, DECISION_REUSE);
+    passed_ms += (SILENCE_S + 1) * 1000;
+    ask(&bench, peer, "ageless.example", NULL, DECISION_OPEN); /* it was tidy's, too */
+    fixture_until_count(bench.loop, &bench.closed, 1);
+    passed_ms += (SILENCE_S + 1) * 1000;
+    ask(&bench, peer, "ageless.example", NULL, DECISION_REUSE); /* this one is not */
+    bench_fini(&bench);
+}
+
+/* Who asks decides, too; and what is too silent for one is not kept for the others beside its successor. */
+static void the_silence_that_a_request_allows(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct bench_peer *peer = start(&bench, NULL);
+    ask(&bench, peer, "ageless.example", NULL, DECISION_OPEN);
+    struct connection_handle first = bench.outcomes[0].handle;
+    passed_ms += (SILENCE_S + 1) * 1000;
+    ask(&bench, peer, "ageless.example", NULL, DECISION_REUSE);
+    passed_ms += (SILENCE_S + 1) * 1000;
+    ask(&bench, peer, "tidy.example", NULL, DECISION_OPEN);
+    fixture_until_count(bench.loop, &bench.closed, 1);
+    assert_true(connection_handle_equal(bench.ended, first));
+    assert_int_equal(flow_pool_counts(bench.pool).connections, 1);
+    bench_fini(&bench);
+}
+
+/* A handshake may take as long as it likes: silence begins with the connection. */
+static void the_silence_of_a_handshake(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct bench_peer *peer = start(&bench, NULL);
+    (void)bench_ask(&bench, peer, "tidy.example", NULL, "a");
+    (void)bench_ask(&bench, peer, "tidy.example", NULL, "b");
+    passed_ms += (SILENCE_S + 1) * 1000;
+    bench_until_done(&bench, 2);
+    bench_expect(&bench, 0, DECISION_OPEN, REASON_NONE);
+    bench_expect(&bench, 1, DECISION_JOIN, REASON_NONE);
+    ask(&bench, peer, "tidy.example", NULL, DECISION_REUSE);
+    bench_fini(&bench);
+}
+
+/* Who waits for an answer is not idle. */
+static void the_silence_of_the_busy(void **state)
+{
+    (void)state;
+    struct bench bench;
+    struct bench_peer *peer = start(&bench, NULL);
+    bench.is_answered = false;
+    ask(&bench, peer, "tidy.example", NULL, DECISION_OPEN);
+    passed_ms += (SILENCE_S + 1) * 1000;
+    ask(&bench, peer, "tidy.example", NULL, DECISION_REUSE);
+    bench_answer(&bench, 0);
+    bench_answer(&bench, 1);
+    passed_ms += (SILENCE_S + 1) * 1000;
+    ask(&bench, peer, "tidy.example", NULL, DECISION_OPEN);
+    bench_answer(&bench, 2);
+    bench_fini(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +263,10 @@ int main(void)
         cmocka_unit_test_setup(the_age_of_who_connected, reset),
         cmocka_unit_test_setup(the_age_of_the_busy, reset),
         cmocka_unit_test_setup(the_age_of_who_goes_on_asking, reset),
+        cmocka_unit_test_setup(the_silence_of_the_row, reset),
+        cmocka_unit_test_setup(the_silence_that_a_request_allows, reset),
+        cmocka_unit_test_setup(the_silence_of_a_handshake, reset),
+        cmocka_unit_test_setup(the_silence_of_the_busy, reset),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,7 @@ enum { MODEL_WORKERS = 2, MODEL_PEERS = 6, MODEL_DOMAINS = 8, MODEL_CERTIFICATES
     MODEL_TRUST_SETS = 4, MODEL_CREDENTIALS = 4, MODEL_CONTENTS = 64, MODEL_ROWS = 13, MODEL_LINKS = 96,
     MODEL_REQUESTS = 64, MODEL_GENERATIONS = 64, MODEL_BYTES = 2048, MODEL_SKEW_S = 5, MODEL_TRACE = 4096,
     MODEL_STEPS = 2500, MODEL_LABELS = 512, MODEL_INBOUND = 16, MODEL_KNOWN = 16, MODEL_PAST = 8, MODEL_LISTS = 32,
-    MODEL_CLASS_MAX = 5, MODEL_CLASS_MAX_CALM = 20, MODEL_WAITERS_MAX = 4 };
+    MODEL_CLASS_MAX = 5, MODEL_CLASS_MAX_CALM = 20, MODEL_WAITERS_MAX = 4, MODEL_IDLE_S = 600 };
 
 /* --- Chance --- */
 
@@ -112,7 +112,7 @@ struct model_want {
     bool is_allowed;
     struct model_class class;
     bool may_reuse, may_connect, may_upgrade;
-    uint32_t max_age_s;
+    uint32_t max_age_s, idle_timeout_s;
 };
 
 struct model_request {
@@ -160,6 +160,9 @@ struct stream {
     uint64_t published_at;  /* step */
     int64_t opened_at, proven_at;
     uint64_t opened_ms;     /* by the loop's clock */
+    uint64_t used_ms;       /* bytes came or went: by the loop's clock */
+    uint32_t idle_timeout_s; /* the shortest of those whose requests were written to it */
+    uint64_t let_go_at;     /* step in which another thread ended a request on it, in the midst of a turn */
     unsigned under_way, carried; /* requests */
     uint8_t shown;          /* certificate */
     int8_t shown_sni, shown_credential; /* by us */
@@ -208,7 +211,7 @@ struct model_observation {
 /* What happened, so that a run that checks nothing shows. */
 #define MODEL_TOTALS(X) \
     X(opened) X(handshakes) X(written) X(reused) X(joined) X(upgraded) X(denied) X(refused) X(stale) X(withdrawn) \
-    X(messages) X(accepted) X(answered) X(closed) X(probed) X(lost) X(consulted) X(revoked)
+    X(messages) X(accepted) X(answered) X(closed) X(probed) X(lost) X(consulted) X(revoked) X(idle)
 struct model_totals {
 #define X(member) uint64_t member;
     MODEL_TOTALS(X)
@@ -308,10 +311,13 @@ bool model_proves(const struct model_certificate *certificate, const struct mode
 bool model_was_made_for(const struct stream *link, const struct model_class *class);
 bool model_meets_floor(const struct stream *link, const struct model_class *class);
 bool model_is_too_old(const struct stream *link, const struct model_want *want, const struct loop *loop);
+/* Nothing is under way on it, and it was silent for longer than those who used it, or who wants it now, allow. */
+bool model_is_idle(const struct stream *link, const struct model_want *want, const struct loop *loop);
 bool model_is_same(const struct model_class *a, const struct model_class *b);
 void oracle_dial(struct stream *link, const struct model_request *request);
 void oracle_release(struct stream *link);
 void oracle_published(struct stream *link);
+void oracle_used(struct stream *link);
 void oracle_write(struct stream *link, struct slice message);
 void oracle_left(const struct stream *link, struct slice message);
 void oracle_server(const struct stream *link);

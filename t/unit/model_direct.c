@@ -20,7 +20,8 @@ static struct connection_view view_of(const struct stream *link, const struct mo
     const struct flow *flow = flow_of(link);
     return (struct connection_view){ .handle = flow->handle, .state = flow->state, .key = flow->key,
         .verdict = flow->facts != NULL ? &flow->facts->verdict : NULL, .opened_at = flow_opened_at(flow),
-        .deadline = flow_deadline(flow), .waiters = flow->waiter_count, .is_exclusive = flow->is_exclusive,
+        .deadline = flow_deadline(flow), .idle_ms = flow_idle_ms(flow), .idle_timeout_s = flow->idle_timeout_s,
+        .waiters = flow->waiter_count, .is_exclusive = flow->is_exclusive,
         .in_flight = flow->facts != NULL ? connection_facts_under_way(flow->facts) : 0,
         .is_full_handshake = link->is_published && !link->was_resumed,
         .meets_floor = link->is_tls && model_meets_floor(link, &want->class) };
@@ -31,6 +32,7 @@ static bool is_at_hand(const struct stream *link, const struct model_want *want,
 {
     return link->is_published && flow_of(link)->state == CONNECTION_READY && !flow_of(link)->is_exclusive &&
         model_was_made_for(link, &want->class) && !model_is_too_old(link, want, loop) &&
+        !model_is_idle(link, want, loop) && !flow_is_idle(flow_of(link), want->idle_timeout_s) &&
         loop->wall_s < flow_deadline(flow_of(link));
 }
 
@@ -156,8 +158,10 @@ static void consult(const struct model_request *request, struct model_worker *wo
         .waiters_max = MODEL_WAITERS_MAX };
     for (size_t i = 0; i < MODEL_LINKS; i++) {
         const struct stream *link = &model()->links[i];
-        if (link->phase != LINK_FREE && link->worker == worker->number)
-            views[view.equal_count++] = view_of(link, &want);
+        if (link->phase == LINK_FREE || link->worker != worker->number)
+            continue;
+        views[view.equal_count++] = view_of(link, &want);
+        model()->totals.idle += link->is_published && model_is_idle(link, &want, &worker->loop);
     }
     view.unverified_count = view.equal_count;
     connection_key_encode(&placement->requirement.key, 1, &placement->key);

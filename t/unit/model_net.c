@@ -115,7 +115,7 @@ void stream_free(struct stream *stream)
     stream->phase = LINK_FREE;
 }
 
-int stream_write(struct stream *stream, struct slice bytes)
+static int write_bytes(struct stream *stream, struct slice bytes)
 {
     model_failpoint();
     if (stream->phase == LINK_FREE)
@@ -129,6 +129,14 @@ int stream_write(struct stream *stream, struct slice bytes)
     memcpy(stream->to_peer + stream->to_peer_length, bytes.data, bytes.length);
     stream->to_peer_length += bytes.length;
     return 0;
+}
+
+int stream_write(struct stream *stream, struct slice bytes)
+{
+    int rc = write_bytes(stream, bytes);
+    if (!stream->is_tls)
+        oracle_used(stream);
+    return rc;
 }
 
 int stream_local(const struct stream *stream UNUSED, struct endpoint *endpoint_r)
@@ -295,6 +303,8 @@ static void tell_received(struct stream *link)
     link->to_us_length -= length;
     memmove(link->to_us, link->to_us + length, link->to_us_length);
     model_note(NULL, link, "%zu bytes come", length);
+    if (!link->is_tls)
+        oracle_used(link);
     link->handler->received(link->arg, slice_of((const char *)bytes, length));
 }
 

@@ -164,6 +164,7 @@ struct model_want model_want(const struct model_policy *policy, const struct mod
     want.may_connect = !asks(request, T_RELAY_NO_CONNECT);
     want.may_upgrade = class->level >= LEVEL_CHAIN && row->may_upgrade && !asks(request, T_RELAY_NO_UPGRADE);
     want.max_age_s = row->max_age_s;
+    want.idle_timeout_s = row->idle_timeout_s != 0 ? row->idle_timeout_s : MODEL_IDLE_S;
     if (asks(request, T_RELAY_MAX_AGE) && (want.max_age_s == 0 || request->flag_max_age_s < want.max_age_s))
         want.max_age_s = request->flag_max_age_s;
     return want;
@@ -220,6 +221,17 @@ bool model_is_too_old(const struct stream *link, const struct model_want *want, 
         now >= model()->certificates[link->shown].not_after - MODEL_SKEW_S;
 }
 
+bool model_is_idle(const struct stream *link, const struct model_want *want, const struct loop *loop)
+{
+    uint32_t timeout_s = want->idle_timeout_s < link->idle_timeout_s ? want->idle_timeout_s : link->idle_timeout_s;
+    return link->under_way == 0 && loop->now_ms - link->used_ms > (uint64_t)timeout_s * 1000;
+}
+
+void oracle_used(struct stream *link)
+{
+    link->used_ms = model()->at->loop.now_ms;
+}
+
 void oracle_dial(struct stream *link, const struct model_request *request)
 {
     if (request == NULL)
@@ -242,7 +254,8 @@ void oracle_dial(struct stream *link, const struct model_request *request)
             continue;
         const struct flow *flow = other->arg;
         if (flow->state == CONNECTION_READY && !flow->is_exclusive && !flow->is_closing && other->is_published &&
-            worker->loop.wall_s < flow_deadline(flow) && !model_is_too_old(other, &want, &worker->loop))
+            worker->loop.wall_s < flow_deadline(flow) && !flow_is_idle(flow, want.idle_timeout_s) &&
+            !model_is_too_old(other, &want, &worker->loop))
             model_fail(request, other, "L1: a connection is opened although another one is ready");
     }
     link->class = want.class;
@@ -267,7 +280,8 @@ void oracle_published(struct stream *link)
     link->is_published = true;
     link->published_at = model()->step;
     link->opened_at = model()->at->loop.wall_s;
-    link->opened_ms = model()->at->loop.now_ms;
+    link->opened_ms = link->used_ms = model()->at->loop.now_ms;
+    link->idle_timeout_s = UINT32_MAX;
     link->published_generation = model()->at->pool_generation;
 }
 
@@ -333,6 +347,7 @@ static void check_upgrade(struct stream *link, const struct model_request *reque
     link->class = want->class;
     link->class_serial++;
     link->proven_at = model()->at->loop.wall_s;
+    link->idle_timeout_s = want->idle_timeout_s;
     model()->totals.upgraded++;
 }
 
@@ -353,6 +368,12 @@ static void find_upgraded(const struct model_request *request)
     }
 }
 
+/* Busy when it was looked at: another thread ends a request when it likes. */
+static bool is_shared_in_this_turn(const struct stream *link)
+{
+    return link->let_go_at == model()->step;
+}
+
 static void check_request(struct stream *link, struct model_request *request, uint32_t attempt)
 {
     int64_t now = model()->at->loop.wall_s;
@@ -371,6 +392,8 @@ static void check_request(struct stream *link, struct model_request *request, ui
         model_fail(request, link, "S1: sent although it is denied");
     if (!model_was_made_for(link, &want.class))
         model_fail(request, link, "S2: sent on a connection that was made for something else");
+    if (!is_shared_in_this_turn(link) && model_is_idle(link, &want, &model()->at->loop))
+        model_fail(request, link, "S4: sent on a connection that was idle for too long");
     if (!model_is_same(&link->class, &want.class))
         check_upgrade(link, request, &want);
     if (link->was_resumed)
@@ -398,6 +421,8 @@ static void check_request(struct stream *link, struct model_request *request, ui
     request->link = (uint32_t)(link - model()->links);
     request->link_serial = link->serial;
     request->link_class_serial = link->class_serial;
+    if (want.idle_timeout_s < link->idle_timeout_s)
+        link->idle_timeout_s = want.idle_timeout_s;
     link->under_way += request->has_client;
     link->carried++;
     model()->totals.written++;

@@ -90,7 +90,7 @@ enum reason model_request_ask(const struct model_request *request, struct policy
     struct placement *placement)
 {
     static const struct capabilities capabilities = { .upgrade = true, .crl = true };
-    static const struct requirement_defaults defaults = { .max_age_s = 0, .idle_timeout_s = 600 };
+    static const struct requirement_defaults defaults = { .max_age_s = 0, .idle_timeout_s = MODEL_IDLE_S };
     const struct policy_lookup_order order = policy_lookup_order_default();
     char name[DOMAIN_NAME_SIZE];
     const char *domain = request->domain >= 0 ? name : NULL;
@@ -305,8 +305,10 @@ void model_request_end(struct model_request *request)
     if (request->is_under_way) {
         request->is_under_way = false;
         connection_facts_end(request->facts);
-        if (link->serial == request->link_serial)
+        if (link->serial == request->link_serial) {
             link->under_way--;
+            link->let_go_at = model()->nested > 0 ? model()->step : link->let_go_at;
+        }
     }
     release(request);
 }

@@ -276,7 +276,8 @@ static void make_pools(void)
         struct flow_pool_settings settings = { .worker = i, .hash_seed = 1, .limits = SIP_LIMITS_DEFAULT,
             .max_each = 4, .unverified = &world->descriptors, .max_waiters = is_calm ? 64 : MODEL_WAITERS_MAX,
             .connect_timeout_ms = 2000, .handshake_timeout_ms = 3000, .message_timeout_ms = 5000,
-            .idle_timeout_s = 600, .drain_timeout_ms = 200000, .backoff_ms = is_calm ? 0 : 200, .backoff_max_ms = 2000,
+            .idle_timeout_s = MODEL_IDLE_S, .drain_timeout_ms = 200000, .backoff_ms = is_calm ? 0 : 200,
+            .backoff_max_ms = 2000,
             .capabilities = { .upgrade = true, .crl = true } };
         for (size_t class = 0; class < FLOW_CLASS_COUNT; class ++)
             settings.max[class] = is_calm ? MODEL_CLASS_MAX_CALM : MODEL_CLASS_MAX;

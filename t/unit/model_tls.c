@@ -292,11 +292,13 @@ int tls_session_read(struct tls_session *session, struct slice input, struct buf
     while (!session->has_failed && model_record(&rest, &type, &bytes))
         session->has_failed = type != 'A' || !take_record(session, type, bytes);
     buffer_append_slice(plain, slice_of((const char *)session->plain, session->plain_length));
+    if (session->plain_length > 0)
+        oracle_used(session->link);
     session->plain_length = 0;
     return session->has_failed ? why_fail(why, ERROR_TLS, "an unexpected record") : 0;
 }
 
-int tls_session_write(struct tls_session *session, struct slice message, struct why *why)
+static int write_plain(struct tls_session *session, struct slice message, struct why *why)
 {
     struct stream *link = link_of(session);
     bool is_wild = !model()->settings.is_calm && !model()->is_stable;
@@ -316,6 +318,14 @@ int tls_session_write(struct tls_session *session, struct slice message, struct 
     if (is_wild && dice_hits(&model()->dice, 8))
         link->is_congested = true;
     return 0;
+}
+
+/* To try is to use it, too. */
+int tls_session_write(struct tls_session *session, struct slice message, struct why *why)
+{
+    int rc = write_plain(session, message, why);
+    oracle_used(session->link);
+    return rc;
 }
 
 void tls_session_close(struct tls_session *session)

@@ -24,7 +24,8 @@ dist_trelaymigrate_DATA = \
     sql/migrate/0019-count-lost-records.sql \
     sql/migrate/0020-say-what-has-no-effect.sql \
     sql/migrate/0021-say-which-revocation-is-refused.sql \
-    sql/migrate/0022-say-what-weaken-permits.sql
+    sql/migrate/0022-say-what-weaken-permits.sql \
+    sql/migrate/0024-say-which-flags-act.sql
 dist_bin_SCRIPTS = scripts/trelay-schema
 
 # Tests on a throw-away PostgreSQL cluster: those of src/db, too.

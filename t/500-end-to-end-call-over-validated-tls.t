@@ -112,13 +112,13 @@ subtest 'a call: INVITE, ACK, BYE' => sub {
 
 # INV-50: each thing that is sent has a line, which names its connection by the digest of accounting.
 subtest 'the log says what was decided' => sub {
-    my ($reply, $record) = ask(flags => 'no-auto-477,no-100');
+    my ($reply, $record) = ask(flags => 'crl,no-100');
     my $id = quotemeta $reply->call_id;
     my ($key) = lc($record->{outbound_key_digest}) =~ /([0-9a-f]{64})/ or die 'no key digest';
     ok($edge->daemon->wait_for_log(
             qr/event=decision [^\n]*call-id="?$id"? [^\n]*decision=reuse [^\n]*key=$key verdict=proven /),
         'the digest of the key and the verdict');
-    like($edge->daemon->log, qr/event=decision [^\n]*$id[^\n]* without-effect=no-auto-477(?: |\n)/,
+    like($edge->daemon->log, qr/event=decision [^\n]*$id[^\n]* without-effect=crl(?: |\n)/,
         'the flag that has no effect, and not the one that has');
     like($edge->daemon->log, qr/event=decision [^\n]*method=ACK [^\n]*decision=reuse [^\n]*verdict=proven/, 'an ACK has its line');
 };

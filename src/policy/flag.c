@@ -46,7 +46,7 @@ static const struct {
 /* Any of these keeps no-verify out. */
 enum { ASKS_FOR_PROOF = T_RELAY_VERIFY_CHAIN | T_RELAY_VERIFY_DOMAIN | T_RELAY_TRUST | T_RELAY_OCSP_HARD };
 
-enum { WITHOUT_EFFECT = T_RELAY_CRL | T_RELAY_OCSP | T_RELAY_NO_AUTO_477 };
+enum { WITHOUT_EFFECT = T_RELAY_CRL | T_RELAY_OCSP };
 
 static const char *word_of(uint32_t bit)
 {

@@ -33,3 +33,13 @@ unsigned reason_status(enum reason reason)
 {
     return is_known(reason) ? reasons[reason].status : 500;
 }
+
+bool reason_is_of_sending(enum reason reason)
+{
+    static const enum reason of_sending[] = { REASON_NO_ADDRESS, REASON_DNS_FAILED, REASON_CONNECT_FAILED,
+        REASON_CONNECT_TIMEOUT, REASON_CONNECTION_LOST, REASON_TLS_FAILED, REASON_TLS_TIMEOUT, REASON_BACKOFF };
+    for (size_t i = 0; i < ARRAY_SIZE(of_sending); i++)
+        if (of_sending[i] == reason)
+            return true;
+    return false;
+}

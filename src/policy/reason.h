@@ -7,6 +7,8 @@
 
 #include "base/slice.h"
 
+#include <stdbool.h>
+
 /* code, word (stable, operators search for it), SIP status, text */
 #define REASON_LIST(X)                                                                                             \
     X(REASON_NONE, "none", 0, "no reason")                                                                         \
@@ -76,5 +78,8 @@ enum reason {
 const char *reason_word(enum reason reason);
 const char *reason_text(enum reason reason);
 unsigned reason_status(enum reason reason);
+/* The request could not be sent: nobody was there, or could be spoken to, now or a moment ago. What was refused, here
+ * or by what the next hop proved, is none, nor is a want of room or memory. */
+bool reason_is_of_sending(enum reason reason);
 
 #endif

@@ -271,7 +271,8 @@ static void start(struct exchange *exchange, const struct routing *routing)
             break;
         no_100 = no_100 || flags_have(&routing->targets[i].flags, T_RELAY_NO_100);
         step->is_last = i + 1 == routing->target_count;
-        targets[count++] = (struct target){ .user = step, .group = step->group };
+        targets[count++] = (struct target){ .user = step, .group = step->group,
+            .is_quiet = flags_have(&routing->targets[i].flags, T_RELAY_NO_AUTO_477) };
     }
     struct response_context_options options = { .user = exchange_ref(exchange), .max_breadth = exchange->max_breadth,
         .no_100 = no_100 };

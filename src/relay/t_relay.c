@@ -199,6 +199,7 @@ void t_relay_start(struct relay_step *step)
     /* A name that is none would be no row's: "*.example" would not rule it, but the default row would (INV-14). */
     bool is_nameless = !is_address && step->next_hop_domain[0] == '\0';
     if (!sip_uri_is_sip(uri) || is_nameless) {
+        branch_passed_over(step->exchange->worker->layer, step->branch, REASON_BAD_REQUEST);
         fail(step, REASON_NO_ADDRESS);
         return;
     }
@@ -615,6 +616,7 @@ static void start_transaction(struct relay_step *step)
     enum reason reason = try_next_address(step);
     while (reason != REASON_NONE) {
         decision_log(step, step->decision, step->facts, reason);
+        branch_passed_over(step->exchange->worker->layer, step->branch, reason);
         if (reason == REASON_NO_MEMORY || !has_next_address(step))
             break;
         reason = try_next_address(step);

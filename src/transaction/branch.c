@@ -31,6 +31,7 @@ int branch_new(struct response_context *context, const struct target *target, st
     branch->context = context;
     branch->user = target->user;
     branch->group = target->group;
+    branch->is_quiet = target->is_quiet;
     branch->number = context->branch_count++;
     branch->state = BRANCH_WAITING;
     list_append(&context->branches, &branch->link);
@@ -104,14 +105,20 @@ static unsigned status_of(const struct branch *branch, enum reason reason)
     return status != 0 ? status : 500; /* REASON_LIST has failures, and 0 for none */
 }
 
+static void note_failure(struct branch *branch, enum reason reason)
+{
+    branch->is_quiet = branch->is_quiet && reason_is_of_sending(reason);
+}
+
 /* It has failed here. Of a cancelled request the answer is 487, whatever ended the branch. */
 static void finish_failed(struct branch *branch, enum reason reason)
 {
     const struct response_context *context = branch->context;
     branch->reason = reason;
+    note_failure(branch, reason);
     if (context->is_cancelled)
         offer(branch, 487, context->cancel_reason, NULL);
-    else
+    else if (!branch->is_quiet)
         offer(branch, status_of(branch, reason), reason, NULL);
     finish(branch);
 }
@@ -261,6 +268,8 @@ void branch_try_over(struct branch *branch, enum reason reason)
     if (never(branch->state == BRANCH_FINISHED))
         return;
     branch->reason = reason;
+    if (reason != REASON_VERDICT_STALE) /* which is tried once more, and counts when it is the end */
+        note_failure(branch, reason);
     if (!had_response && goes_on(branch, reason, 0))
         return;
     finish_failed(branch, reason);
@@ -322,6 +331,7 @@ void branch_response(struct branch *branch, struct client_transaction *client, s
     struct transaction_layer *layer = layer_of(branch);
     unsigned status = sip_message_status(response);
     branch->seen = (uint16_t)status;
+    branch->is_quiet = false;
     layer->ops->response_seen(layer->arg, branch, response);
     if (branch->client != client)
         return; /* the edge has ended it */
@@ -410,4 +420,11 @@ void branch_failed(struct transaction_layer *layer, struct transaction_handle ha
     finish_failed(branch, reason);
     drop_client(branch);
     transaction_leave(layer);
+}
+
+void branch_passed_over(struct transaction_layer *layer, struct transaction_handle handle, enum reason reason)
+{
+    struct branch *branch = branch_find(layer, handle);
+    if (branch != NULL)
+        note_failure(branch, reason);
 }

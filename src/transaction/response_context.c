@@ -160,6 +160,10 @@ static void on_timer(void *arg, struct timer_node *node)
 {
     struct transaction_layer *layer = arg;
     struct response_context *context = CONTAINER_OF(node, struct response_context, timer);
+    if (context->unsent != NULL) {
+        response_context_give_up(context, context->unsent->reason);
+        return;
+    }
     /* The answer stops this timer. */
     bool is_last_call = layer->now_ms >= last_call_ms(context);
     if (!context->is_invite && always(!context->is_answered) && is_last_call && has_final(context)) {
@@ -174,6 +178,19 @@ void response_context_try_later(struct response_context *context)
 {
     struct transaction_layer *layer = context->layer;
     timer_wheel_start(&layer->wheel, &context->timer, layer->now_ms + layer->settings.timers.t1_ms, on_timer);
+}
+
+/* For as long as a caller that got no 100 sends an INVITE again (Timer B). Of another request Timer F is the end. */
+void response_context_stay_silent(struct response_context *context, struct branch *unsent)
+{
+    struct transaction_layer *layer = context->layer;
+    context->unsent = unsent;
+    response_context_stop(context);
+    server_transaction_set_no_100(layer, context->server);
+    timer_wheel_stop(&layer->wheel, &context->timer);
+    if (context->is_invite)
+        timer_wheel_start(&layer->wheel, &context->timer, layer->now_ms + timer_64_t1_ms(&layer->settings.timers),
+            on_timer);
 }
 
 /* ---- start ---- */
@@ -307,6 +324,7 @@ void response_context_cancel(struct response_context *context, enum reason reaso
         return; /* a non-INVITE cannot be cancelled (9.1) */
     transaction_enter(context->layer);
     context->is_cancelled = true;
+    context->unsent = NULL;
     context->cancel_reason = reason;
     response_context_stop(context);
     response_context_mark(context);

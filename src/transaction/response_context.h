@@ -3,6 +3,8 @@
  * RFC 3261 16.6 to 16.8 and 16.10 with 4320, 5393 (Max-Breadth) and 6026.
  * In:    a server transaction and its targets in groups; what becomes of the branches.
  * Out:   start_branch(), next_address() and the other operations of layer.h; responses by the server transaction.
+ * Where all targets that have something to say are quiet ones that nothing could be sent to, nobody answers: the server
+ * transaction absorbs repetitions for 64*T1, or Timer F's time, and ends; until then a CANCEL has its 487.
  * Order: groups one after another, the branches of a group together as far as Max-Breadth allows; the addresses
  *        of one target one after another, each with a client transaction and a branch id of its own.
  */
@@ -28,6 +30,7 @@ struct transaction_layer;
 struct target {
     void *user;     /* the edge's; given back by branch_closed() */
     uint32_t group; /* lower ones first, equal ones in parallel; from a q value: 1000 - 1000 * q */
+    bool is_quiet;  /* flag no-auto-477: when it cannot be sent there (reason_is_of_sending), it has no answer */
 };
 
 enum { MAX_BREADTH_DEFAULT = 60 }; /* RFC 5393 5.3.3 */
@@ -46,7 +49,8 @@ int response_context_start(struct transaction_layer *layer, struct transaction_h
     const struct target *targets, size_t target_count, const struct response_context_options *options,
     struct response_context **context_r) MUST_CHECK;
 
-/* One more target (serial forking by script, failure route). ERROR_STATE: answered or cancelled already. */
+/* One more target (serial forking by script, failure route). ERROR_STATE: answered or cancelled already, or nobody
+ * will answer. */
 int response_context_add(struct response_context *context, const struct target *target) MUST_CHECK;
 
 /* After exhausted() said EXHAUSTED_WAIT: no more targets come, the best response goes. */
@@ -99,9 +103,13 @@ int branch_try(struct transaction_layer *layer, struct transaction_handle branch
  * while one runs, client_transaction_failed() is for it. Does nothing for a branch that is over. */
 void branch_failed(struct transaction_layer *layer, struct transaction_handle branch, enum reason reason);
 
+/* An address was given up ahead of a client transaction, by REASON: a quiet target has an answer when it is no reason
+ * of sending, whatever becomes of its other addresses. */
+void branch_passed_over(struct transaction_layer *layer, struct transaction_handle branch, enum reason reason);
+
 /* How the request ended, for the record and the log. */
 struct response_summary {
-    unsigned status;         /* sent upstream; 0: nothing (non-INVITE, RFC 4320) */
+    unsigned status;         /* sent upstream; 0: nothing (non-INVITE, RFC 4320; or quiet targets) */
     enum reason reason;      /* NONE: a next hop's answer; else why we answered so */
     bool is_cancelled;       /* by the caller, or by response_context_cancel() */
     struct branch *branch;   /* whose answer or failure it was; NULL: none. Good within the call. */

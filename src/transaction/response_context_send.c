@@ -61,6 +61,16 @@ static struct branch *best_branch(const struct response_context *context)
     return best;
 }
 
+/* The last target that nothing could be sent to and that is quiet about it; NULL: there is none. */
+static struct branch *unsent_branch(const struct response_context *context)
+{
+    struct branch *unsent = NULL;
+    list_for_each(node, &context->branches)
+        if (branch_of(node)->is_quiet)
+            unsent = branch_of(node);
+    return unsent;
+}
+
 struct choice {
     struct branch *branch; /* NULL: none has anything to say */
     unsigned status;       /* 0: nothing goes upstream */
@@ -78,6 +88,9 @@ static struct choice choose(const struct response_context *context)
             best->response == NULL };
     if (context->is_cancelled)
         return (struct choice){ NULL, 487, context->cancel_reason, true };
+    struct branch *unsent = unsent_branch(context);
+    if (unsent != NULL)
+        return (struct choice){ unsent, 0, unsent->reason, true };
     /* An INVITE that times out has a 408 on each branch. */
     return (struct choice){ NULL, never(context->is_invite) ? 408 : 0, REASON_TIMEOUT, true };
 }
@@ -173,11 +186,15 @@ static bool is_left_to_edge(struct response_context *context, const struct choic
 
 void response_context_conclude(struct response_context *context)
 {
+    if (context->unsent != NULL)
+        return;
     struct choice choice = choose(context);
     if (is_left_to_edge(context, &choice) || context->server == NULL)
         return;
     context->is_resumed = true; /* the edge is asked once */
-    if (choice.status == 0)
+    if (choice.status == 0 && choice.branch != NULL)
+        response_context_stay_silent(context, choice.branch);
+    else if (choice.status == 0)
         response_context_give_up(context, choice.reason);
     else
         send_choice(context, &choice);
@@ -226,10 +243,14 @@ static struct branch *silent_branch(const struct response_context *context)
 void response_context_give_up(struct response_context *context, enum reason reason)
 {
     struct server_transaction *server = context->server;
+    struct branch *unsent = context->unsent;
     if (server != NULL) {
         server->context = NULL;
         context->server = NULL;
         transaction_event(context->layer, &server->base, EVENT_USER_DROP, &(struct event_input){ 0 });
     }
-    response_context_answered(context, 0, reason, reason == REASON_TIMEOUT ? silent_branch(context) : NULL);
+    if (unsent != NULL)
+        response_context_answered(context, 0, unsent->reason, unsent);
+    else
+        response_context_answered(context, 0, reason, reason == REASON_TIMEOUT ? silent_branch(context) : NULL);
 }

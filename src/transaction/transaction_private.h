@@ -91,6 +91,7 @@ struct branch {
     uint8_t cancel_attempts;
     bool wants_cancel;
     bool cancel_sent;
+    bool is_quiet; /* no response came, and whatever failed so far is no reason to answer */
     enum reason reason;
 };
 
@@ -102,7 +103,8 @@ struct response_context {
     struct sip_message *request;       /* NULL after the answer */
     void *user;
     struct list branches;
-    struct timer_node timer; /* last call of a non-INVITE; another attempt after memory ran out */
+    struct timer_node timer; /* last call of a non-INVITE; another attempt after memory ran out; an INVITE's silence */
+    struct branch *unsent;   /* nobody answers, for this one could not be sent; NULL: somebody may */
     struct buffer cancel_lines; /* header lines that go into CANCELs */
     uint64_t deadline_ms;    /* of a non-INVITE: its server transaction ends then */
     uint64_t started_ms, ringing_ms;
@@ -111,7 +113,7 @@ struct response_context {
     enum reason lost_reason; /* why the server transaction went */
     bool is_invite;
     bool is_cancelled;
-    bool is_stopped;  /* no further branch starts: 2xx, 6xx, cancelled, answered */
+    bool is_stopped;  /* no further branch starts: 2xx, 6xx, cancelled, answered, nobody answers */
     bool is_waiting;  /* exhausted() said so */
     bool is_resumed;  /* exhausted() is not asked again */
     bool is_answered;
@@ -262,6 +264,8 @@ void branch_client_gone(struct branch *branch);
 void response_context_forward(struct response_context *context, struct sip_message *response);
 /* No memory for the answer: again in a while. (response_context.c) */
 void response_context_try_later(struct response_context *context);
+/* Nobody answers, until the server transaction ends or the caller cancels. (response_context.c) */
+void response_context_stay_silent(struct response_context *context, struct branch *unsent);
 /* The best response there is, or one of our own; the context is answered then, or tries again later. */
 void response_context_conclude(struct response_context *context);
 /* The context has its answer: STATUS went upstream (0: nothing). */

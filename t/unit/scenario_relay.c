@@ -377,7 +377,8 @@ static void forward(struct exchange *exchange)
     bool no_100 = false;
     for (size_t i = 0; i < routing->target_count; i++) {
         no_100 = no_100 || flags_have(&routing->targets[i].flags, T_RELAY_NO_100);
-        targets[i] = (struct target){ step_new(exchange, &routing->targets[i]), routing->targets[i].group };
+        targets[i] = (struct target){ step_new(exchange, &routing->targets[i]), routing->targets[i].group,
+            flags_have(&routing->targets[i].flags, T_RELAY_NO_AUTO_477) };
     }
     struct response_context_options options = { .user = exchange_ref(exchange),
         .max_breadth = exchange->intake.max_breadth, .no_100 = no_100 };

@@ -66,3 +66,8 @@ check_PROGRAMS += t/143-transaction-calls-within-calls.t
 t_143_transaction_calls_within_calls_t_SOURCES = t/unit/transaction_within.c $(TRANSACTION_EDGE)
 t_143_transaction_calls_within_calls_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_143_transaction_calls_within_calls_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/144-transaction-quiet-targets.t
+t_144_transaction_quiet_targets_t_SOURCES = t/unit/transaction_quiet.c $(TRANSACTION_EDGE)
+t_144_transaction_quiet_targets_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_144_transaction_quiet_targets_t_LDADD = $(PURE_TEST_LIBS)

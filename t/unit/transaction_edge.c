@@ -414,7 +414,7 @@ int edge_forward_list(struct edge *edge, struct call *call, struct destination *
     struct response_context_options usual = { 0 };
     assert_true(count <= DESTINATIONS);
     for (size_t i = 0; i < count; i++) {
-        targets[i] = (struct target){ .user = to[i], .group = to[i]->group };
+        targets[i] = (struct target){ .user = to[i], .group = to[i]->group, .is_quiet = to[i]->is_quiet };
         to[i]->edge = edge;
         to[i]->was_given = true;
         enroll(&edge->destinations, to[i]);
@@ -449,7 +449,8 @@ static int add(struct edge *edge, struct response_context *context, struct desti
     enroll(&edge->destinations, to);
     to->edge = edge;
     to->was_given = true;
-    int rc = response_context_add(context, &(struct target){ .user = to, .group = to->group });
+    const struct target target = { .user = to, .group = to->group, .is_quiet = to->is_quiet };
+    int rc = response_context_add(context, &target);
     to->was_given = rc == 0;
     return rc;
 }

@@ -49,6 +49,7 @@ struct destination {
     unsigned addresses;     /* 0 means 1 */
     bool is_slow;           /* start_branch() and next_address() leave the placing to edge_place() */
     bool is_unreliable;
+    bool is_quiet;
     bool can_withdraw;
     enum reason fails;      /* not NONE: start_branch() says branch_failed() */
     const char *origin;     /* of its responses, compared; NULL: anybody */

@@ -122,6 +122,21 @@ static void call_forked(struct edge *edge, struct call *call)
     finish(edge);
 }
 
+/* Nothing could be sent, and nobody is told until the caller cancels. */
+static void call_quiet(struct edge *edge, struct call *call)
+{
+    struct destination to = { .name = "a", .is_quiet = true, .fails = REASON_NO_ADDRESS };
+    if (ask(edge, &(struct request_text){ 0 }, call) == REQUEST_NEW) {
+        forward(edge, call, &to, 1);
+        edge_pass(edge, 1000);
+        ask(edge, &(struct request_text){ 0 }, NULL);
+        ask(edge, &(struct request_text){ .method = "CANCEL" }, NULL);
+        edge_pass(edge, 1000);
+        ask(edge, &(struct request_text){ .method = "ACK", .to_tag = "x" }, NULL);
+    }
+    finish(edge);
+}
+
 static void call_cancelled(struct edge *edge, struct call *call)
 {
     struct destination to[2] = { { .name = "a", .is_unreliable = true }, { .name = "b" } };
@@ -300,6 +315,7 @@ static void check(void (*scenario)(struct edge *, struct call *))
 SCENARIO(call_answered)
 SCENARIO(call_forked)
 SCENARIO(call_cancelled)
+SCENARIO(call_quiet)
 SCENARIO(call_failed_over)
 SCENARIO(other_answered)
 SCENARIO(refused)
@@ -333,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_call_answered),
         cmocka_unit_test(test_call_forked),
         cmocka_unit_test(test_call_cancelled),
+        cmocka_unit_test(test_call_quiet),
         cmocka_unit_test(test_call_failed_over),
         cmocka_unit_test(test_other_answered),
         cmocka_unit_test(test_refused),

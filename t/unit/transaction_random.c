@@ -58,7 +58,8 @@ static void draw_destination(struct world *world, struct destination *to, char n
     static const enum reason reasons[] = { REASON_NO_ADDRESS, REASON_NO_POLICY, REASON_DNS_FAILED };
     snprintf(name, 8, "%u.%u", call % 100, target % 10);
     *to = (struct destination){ .name = name, .group = draw(world, 3), .addresses = 1 + draw(world, 3),
-        .is_slow = draw(world, 3) == 0, .is_unreliable = draw(world, 2) == 0, .can_withdraw = draw(world, 2) == 0,
+        .is_slow = draw(world, 3) == 0, .is_quiet = draw(world, 3) == 0,
+        .is_unreliable = draw(world, 2) == 0, .can_withdraw = draw(world, 2) == 0,
         .fails = draw(world, 8) == 0 ? reasons[draw(world, 3)] : REASON_NONE };
 }
 

@@ -383,7 +383,8 @@ static enum reason build_pinned(const struct work *work)
     struct requirement_target target = *work->target;
     struct flag_set merged;
     target.next_hop_domain = pin->domain[0] != '\0' ? pin->domain : NULL;
-    if (flags_merge(&pin->flags, work->flags, &merged, work->why) != 0)
+    /* Those of the request by themselves first: a merge settles what within one source is a contradiction. */
+    if (flags_check(work->flags, work->why) != 0 || flags_merge(&pin->flags, work->flags, &merged, work->why) != 0)
         return REASON_FLAG_CONFLICT;
     if (work->row->weaken == PERMISSION_ALLOWED)
         merged.bits &= ~(uint32_t)T_RELAY_NO_VERIFY;

@@ -48,3 +48,8 @@ check_PROGRAMS += t/158-decide-dialogs-keep-their-requirement.t
 t_158_decide_dialogs_keep_their_requirement_t_SOURCES = t/unit/decide_dialog.c $(DECIDE_FIXTURE)
 t_158_decide_dialogs_keep_their_requirement_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_158_decide_dialogs_keep_their_requirement_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/159-decide-all-flags.t
+t_159_decide_all_flags_t_SOURCES = t/unit/decide_all.c $(DECIDE_FIXTURE)
+t_159_decide_all_flags_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_159_decide_all_flags_t_LDADD = $(PURE_TEST_LIBS)

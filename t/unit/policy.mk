@@ -26,3 +26,8 @@ t_104_policy_snapshot_memory_fails_t_SOURCES = t/unit/policy_memory.c t/unit/ref
 t_104_policy_snapshot_memory_fails_t_CPPFLAGS = $(UNIT_CPPFLAGS)
 t_104_policy_snapshot_memory_fails_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
 t_104_policy_snapshot_memory_fails_t_LDADD = $(PURE_TEST_LIBS)
+
+check_PROGRAMS += t/121-policy-flags-of-two-sources.t
+t_121_policy_flags_of_two_sources_t_SOURCES = t/unit/policy_merge.c $(POLICY_FIXTURE)
+t_121_policy_flags_of_two_sources_t_CPPFLAGS = $(UNIT_CPPFLAGS)
+t_121_policy_flags_of_two_sources_t_LDADD = $(PURE_TEST_LIBS)

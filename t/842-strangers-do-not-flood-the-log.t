@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What anybody can cause as often as he likes is in the log as often as is worth reading, then as a number: datagrams that
 # are no SIP, requests of strangers, handshakes that fail, pins that are no good. What the relay does for those whom it
-# accepts is in the log whole, beside it.
+# accepts is in the log whole, beside it. Likewise in accounting: what strangers ask for has so many records in a second and
+# is counted beyond, and those whom the relay accepts have theirs.
 use v5.36;
 
 use FindBin;
@@ -14,9 +15,9 @@ use Trelay::Loopback qw(own_address);
 use Trelay::SIP qw(request);
 use Trelay::SIP::Server;
 
-use constant { TIMES => 150, LINES => 50, SPAN_S => 10 };
+use constant { TIMES => 150, LINES => 50, SPAN_S => 10, RECORDS => 5 };
 
-my $edge    = Trelay::Edge->start;
+my $edge    = Trelay::Edge->start(configuration => "accounting {\n    strangers = " . RECORDS . "\n}\n");
 my $partner = Trelay::SIP::Server->start(transport => 'udp', host => own_address(2));
 my $address = $partner->host . ':' . $partner->port;
 $edge->sql('SELECT trelay.rotate_dialog_secret()');
@@ -64,6 +65,25 @@ flood('pin-refused', sub ($n) {
 
 is_deeply(\%answered, { 200 => TIMES }, 'who is accepted is served');
 my $daemon = $edge->daemon->process;
+
+# Records of the flood of strangers lie within these seconds, as many at most for each of two workers.
+subtest 'accounting' => sub {
+    my $refused = $sent{'transaction-refused'};
+    my $records = sub { return $edge->control('status')->{records} };
+    $daemon->wait_until('all are written', sub {
+        my $now = $records->();
+        return !$now->{waiting} && $now->{written} + $now->{withheld} >= $refused + TIMES;
+    });
+    my ($written, $seconds) = split /\|/, $edge->sql("SELECT count(*), count(DISTINCT date_trunc('second', recorded_at))"
+            . ' FROM trelay.transaction_record WHERE inbound_peer IS NULL');
+    my $withheld = $records->()->{withheld};
+    is($written + $withheld, $refused, 'each request of a stranger has a record, or is counted');
+    cmp_ok($withheld, '>', 0, 'some were too many');
+    cmp_ok($written, '>=', RECORDS, 'enough to see what is going on');
+    cmp_ok($written, '<=', 2 * RECORDS * ($seconds + 1), 'and no more in any second');
+    is($edge->sql('SELECT count(*) FROM trelay.transaction_record WHERE inbound_peer IS NOT NULL'), TIMES, 'the others have all of theirs');
+    like($daemon->output, qr/event=records-withheld /, 'and the log says that it began');
+};
 $edge->stop; # what was left out is told at the end, at the latest
 my $log = $daemon->output;
 

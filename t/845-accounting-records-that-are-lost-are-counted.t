@@ -24,7 +24,7 @@ sub ask ()     { return $edge->ask('OPTIONS', 'sip:bob@biloxi.example')->status 
 
 is(ask(), 200, 'a request is served');
 $process->wait_until('its record', sub { (records()->{written} // 1) == 1 });
-is_deeply(records(), { written => 1, waiting => 0, lost => 0 }, 'its record is written');
+is_deeply(records(), { written => 1, waiting => 0, lost => 0, withheld => 0 }, 'its record is written');
 
 my $asked = 1;
 subtest 'the database is away' => sub {

@@ -15,8 +15,8 @@ static json_t *text_or_null(const char *text)
 static json_t *records_json(const struct control_environment *environment)
 {
     struct control_records records = environment->records(environment->arg);
-    return json_pack("{s:I, s:I, s:I}", "written", (json_int_t)records.written, "waiting",
-        (json_int_t)records.waiting, "lost", (json_int_t)records.lost);
+    return json_pack("{s:I, s:I, s:I, s:I}", "written", (json_int_t)records.written, "waiting",
+        (json_int_t)records.waiting, "lost", (json_int_t)records.lost, "withheld", (json_int_t)records.withheld);
 }
 
 static void do_status(struct control_client *client, json_t *question)

@@ -23,9 +23,10 @@ enum { CONTROL_QUESTION_MAX = 65536 };
 
 typedef void control_reloaded_fn(void *arg, bool is_success, const char *text);
 
-/* Accounting records since the start: LOST are in no table and will be in none. */
+/* Accounting records since the start: LOST are in no table and will be in none; WITHHELD were not made, for there were
+ * too many requests of strangers. */
 struct control_records {
-    uint64_t written, waiting, lost;
+    uint64_t written, waiting, lost, withheld;
 };
 
 /* What the commands work on; everything outlives the control. */

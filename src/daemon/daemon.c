@@ -132,7 +132,8 @@ static struct control_records records_of(void *arg)
     const struct trelay_daemon *daemon = arg;
     struct record_counts counts = record_store_counts(policy_watch_records(daemon->policy));
     return (struct control_records){ .written = counts.written, .waiting = counts.waiting,
-        .lost = policy_watch_records_lost(daemon->policy) };
+        .lost = policy_watch_records_lost(daemon->policy),
+        .withheld = relay_counts(daemon->relay).records_withheld };
 }
 
 static void end(struct trelay_daemon *daemon)

@@ -41,6 +41,8 @@ static const struct number_row numbers[] = {
         "milliseconds between batches" },
     { "accounting", "backlog", offsetof(struct options, record_backlog_kib), 64, 4194304, 65536,
         "KiB of records kept while the database is away" },
+    { "accounting", "strangers", RELAY(stranger_records), 0, 1000000, 100,
+        "records that one worker makes in a second of requests whose sender no peer row accepts" },
     { "limits", "message_bytes", RELAY(max_message_bytes), 1024, 1048576, 131072, "largest SIP message" },
     { "limits", "accepted", RELAY(max_accepted), 1, 10000000, 50000,
         "accepted connections of one worker whose peer has proven nothing, or not yet" },

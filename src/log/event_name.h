@@ -24,6 +24,7 @@
     X(LOG_EVENT_RECORD_DELAYED, "record-delayed", "rows could not be written to PostgreSQL and are tried again")   \
     X(LOG_EVENT_RECORD_REFUSED, "record-refused", "PostgreSQL refused an accounting record for its content")       \
     X(LOG_EVENT_CONFIGURATION, "configuration", "a setting is allowed and not recommended")                        \
+    X(LOG_EVENT_RECORDS_WITHHELD, "records-withheld", "requests of strangers are more than have accounting records") \
     X(LOG_EVENT_RECORDS_LOST, "records-lost", "accounting records could not be written or kept")                   \
     X(LOG_EVENT_RELOAD, "reload", "keys, trust and policy were read again, or why not")                            \
     /* connections */                                                                                              \

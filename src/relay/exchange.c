@@ -111,11 +111,15 @@ static void fill_target(struct account_record *record, const struct relay_step *
 }
 
 /* Who is not accepted can make us refuse as often as he likes. */
-static const struct log_scope *scope_of(const struct exchange *exchange)
+static bool is_stranger(const struct exchange *exchange)
 {
     const struct peer_rule *peer = exchange->peer;
-    bool is_accepted = peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT;
-    return is_accepted ? &exchange->worker->scope : &exchange->worker->strangers;
+    return peer == NULL || peer->unusable != NULL || peer->action != PEER_ACCEPT;
+}
+
+static const struct log_scope *scope_of(const struct exchange *exchange)
+{
+    return is_stranger(exchange) ? &exchange->worker->strangers : &exchange->worker->scope;
 }
 
 static void log_done(const struct exchange *exchange, const struct relay_step *step, unsigned status,
@@ -162,6 +166,23 @@ static void add_record(struct worker *worker, const struct account_record *recor
         loop_timer_start(worker->loop, &worker->record_timer, RECORD_WAIT_MS);
 }
 
+static bool has_room_for_strangers(struct worker *worker)
+{
+    int64_t now = loop_wall_s(worker->loop);
+    if (worker->stranger_share.second != now) {
+        worker->stranger_share.second = now;
+        worker->stranger_share.records = 0;
+    }
+    return worker->stranger_share.records++ < worker->relay->settings->stranger_records;
+}
+
+static void withhold_record(struct worker *worker)
+{
+    if (atomic_fetch_add_explicit(&worker->counts.records_withheld, 1, memory_order_relaxed) == 0)
+        log_event(&worker->scope, LOG_LEVEL_WARN, LOG_EVENT_RECORDS_WITHHELD,
+            LOG_STRING("detail", "more requests of strangers than accounting.strangers has room for"));
+}
+
 void exchange_account(struct exchange *exchange, const struct relay_step *step, unsigned status, enum reason reason,
     const char *detail)
 {
@@ -175,7 +196,10 @@ void exchange_account(struct exchange *exchange, const struct relay_step *step, 
         .in_facts = exchange->upstream.facts };
     if (step != NULL)
         fill_target(&record, step);
-    add_record(worker, &record);
+    if (is_stranger(exchange) && !has_room_for_strangers(worker))
+        withhold_record(worker);
+    else
+        add_record(worker, &record);
 }
 
 void worker_flush_records(struct worker *worker)

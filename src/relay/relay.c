@@ -257,6 +257,7 @@ struct relay_counts relay_counts(const struct relay *relay)
         sum.dropped += atomic_load_explicit(&counts->dropped, memory_order_relaxed);
         sum.pins_refused += atomic_load_explicit(&counts->pins_refused, memory_order_relaxed);
         sum.records_lost += atomic_load_explicit(&counts->records_lost, memory_order_relaxed);
+        sum.records_withheld += atomic_load_explicit(&counts->records_withheld, memory_order_relaxed);
         sum.held += atomic_load_explicit(&counts->held, memory_order_relaxed);
         sum.transactions += atomic_load_explicit(&counts->transactions, memory_order_relaxed);
     }

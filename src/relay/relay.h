@@ -48,6 +48,7 @@ struct relay_counts {
     uint64_t requests, responses, refused, dropped;
     uint64_t pins_refused; /* of dialogs; see LOG_EVENT_PIN_REFUSED */
     uint64_t records_lost; /* of accounting, for want of memory */
+    uint64_t records_withheld; /* likewise, of requests of strangers: more than a second has room for */
     uint64_t transactions; /* not answered yet */
     uint64_t held;         /* what memory goes by: transactions that are remembered, and connections as so many */
 };

@@ -55,6 +55,7 @@ struct relay_settings {
     uint32_t backoff_ms;            /* after a verdict or handshake failed, per full key; after a connect, per place */
     uint32_t backoff_max_ms;        /* at most, after many */
     uint32_t pin_age_s;             /* pins of dialogs older than this are not taken; 0: no limit */
+    uint32_t stranger_records;      /* of accounting, in a second of one worker; see worker.h */
     uint32_t max_stale_s;           /* policy older than this serves nobody; 0: no limit */
 
     char dns_servers[SETTINGS_HOST_SIZE]; /* "" means resolv.conf; else c-ares syntax */

@@ -40,7 +40,8 @@ struct relay {
 };
 
 struct worker_counts {
-    atomic_uint_fast64_t requests, responses, refused, dropped, transactions, held, records_lost, pins_refused;
+    atomic_uint_fast64_t requests, responses, refused, dropped, transactions, held, records_lost, records_withheld,
+        pins_refused;
 };
 
 struct worker {
@@ -65,6 +66,10 @@ struct worker {
     struct loop_hook before, after;
     struct record_batch *records; /* not handed over yet: a wake-up for each would be dear; NULL: none */
     struct loop_timer record_timer;
+    struct {
+        int64_t second;          /* since the epoch */
+        uint32_t records;        /* made in it of requests of strangers: who floods us does not flood the table, too */
+    } stranger_share;
     struct hop_table hops;       /* tries under way, by connection */
     struct backoff_book silent;  /* places that datagrams went to and nothing came back from */
     struct backoff_book unavailable; /* keys under which a 503 with Retry-After came */

@@ -25,6 +25,7 @@ dist_trelaymigrate_DATA = \
     sql/migrate/0020-say-what-has-no-effect.sql \
     sql/migrate/0021-say-which-revocation-is-refused.sql \
     sql/migrate/0022-say-what-weaken-permits.sql \
+    sql/migrate/0023-let-flags-stand-alone.sql \
     sql/migrate/0024-say-which-flags-act.sql
 dist_bin_SCRIPTS = scripts/trelay-schema
 

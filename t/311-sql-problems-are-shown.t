@@ -50,7 +50,7 @@ my @cases = (
     [admin => "INSERT INTO trelay.peer (name, address, action, flags) VALUES ('x', '192.0.2.1', 'accept', 'ocsp')",
         'note|peer|x', qr/its flags ocsp have no effect/],
     [admin => "INSERT INTO trelay.route (name, flags) VALUES ('x', 'verify-domain,lookup=none')",
-        'error|route|x', qr/its flags have lookup=none, which this version lacks: requests are refused/],
+        'warning|route|x', qr/its flags have lookup=none without trust: where no other row's flags have it, requests are refused/],
     [admin => "UPDATE trelay.route SET flags = 'ocsp-hard'", 'error|route|fed', qr/its flags have ocsp-hard, which this version lacks/],
     [admin => "UPDATE trelay.outbound_policy SET alias = true", 'note|outbound_policy|fed', qr/alias has no effect/],
     [admin => "UPDATE trelay.outbound_policy SET crl = 'hard', ocsp = 'hard'",

@@ -73,7 +73,8 @@ sub random_flags () {
         no-upgrade initial-only max-age lookup no-dns-failover no-auto-477 no-100);
     my %chosen = map { one_of(@words) => 1 } 1 .. rand 4;
     $chosen{lookup} = 1 if chance(40);
-    return join ',', map { my $value = $value{$_} && $value{$_}->(); defined $value ? "$_=$value" : $_ } sort keys %chosen;
+    my $text = join ',', map { my $value = $value{$_} && $value{$_}->(); defined $value ? "$_=$value" : $_ } sort keys %chosen;
+    return $text =~ /lookup=none/ && $text !~ /trust|no-verify/ && chance(60) ? "$text,trust=t1" : $text;
 }
 
 sub maybe ($percent, $value) { return chance($percent) ? $value : '' }
@@ -131,6 +132,7 @@ SQL
         my ($ours, $theirs) = map { /^flags/ ? 'flags' : columns($_) } $ours[$i], $theirs[$i];
         # Plain transports have no revocation at all in the relay's key, and none to speak of here.
         $_ = s/\|off\|off\|/|||/r for $ours, $theirs;
+        $seen{'flags alone'}++ if $ours =~ /^allow\|none\|lookup=none\|/;
         $seen{ join '|', grep { defined } (split /\|/, $ours)[0, 1] }++;
         push @different, "$questions[$i]\n  relay: $ours\n  SQL:   $theirs" if $ours ne $theirs;
     }
@@ -138,7 +140,7 @@ SQL
 }
 note "$_: $seen{$_}" for sort keys %seen;
 cmp_ok $seen{$_} // 0, '>', 0, "cases came to $_"
-    for 'allow|none', 'needs-address|none', map { "reject|$_" } qw(no-policy policy-unusable weaken-refused trust-flag-refused unknown-trust-set
+    for 'flags alone', 'allow|none', 'needs-address|none', map { "reject|$_" } qw(no-policy policy-unusable weaken-refused trust-flag-refused unknown-trust-set
         unknown-certificate plain-transport flag-conflict no-expected-domain);
 
 subtest 'names' => sub {

@@ -261,10 +261,9 @@ subtest 'trelayctl' => sub {
     is($edge->control('explain', 'biloxi.example', 'flags=tls,crl,lookup=dst+live')->{without_effect}, 'crl,lookup=dst+live',
         'explain: what has no effect');
     is($edge->control('explain', 'biloxi.example', 'flags=tls')->{without_effect}, undef, 'explain: all has');
-    is($edge->control('explain', 'biloxi.example', 'flags=lookup=none')->{reason}, 'unsupported-feature', 'explain: lookup=none');
-    my ($none, $record) = ask(flags => 'lookup=none,verify-domain');
-    is($none->status, 500, 'a request with lookup=none is refused');
-    is($record->{reason}, 'unsupported-feature', 'as what this version lacks');
+    is($edge->control('explain', $to_biloxi, 'flags=lookup=none')->{reason}, 'no-policy', 'explain: lookup=none asks for nothing');
+    my $alone = $edge->control('explain', $to_biloxi, 'flags=lookup=none,verify-domain=biloxi.example,trust=fed');
+    is("$alone->{policy} $alone->{level} $alone->{trust_set}", 'lookup=none domain fed', 'explain: what flags alone ask for');
     for my $wrong (
         [ 2, qr/unknown command "dance"/,          'dance' ],
         [ 2, qr/explain needs its destination/,    'explain' ],

@@ -18,6 +18,12 @@ static const struct outbound_policy *row_of_pin(const struct policy_snapshot *sn
     return row != NULL && row->unusable == NULL ? row : NULL;
 }
 
+/* Of a dialog that began by lookup=none. */
+static bool is_without_row(const struct dialog_part *pin)
+{
+    return pin->row_id == 0 && pin->level != LEVEL_ENCRYPT;
+}
+
 /* Whether a row is about the next hop, and not about who asks, or about all others. */
 static bool is_about_hop(const struct outbound_policy *row)
 {
@@ -49,6 +55,32 @@ static bool speaks_for_itself(const struct outbound_policy *ordinary, const stru
         (level == LEVEL_DOMAIN && pin->domain[0] != '\0' && strcmp(pin->domain, name) != 0);
 }
 
+static enum level pin_level(const struct policy_snapshot *snapshot, const struct dialog_part *pin,
+    const struct flag_set *flags)
+{
+    const struct outbound_policy *row = row_of_pin(snapshot, pin);
+    return row != NULL ? requirement_pinned_level(row, flags, pin) : pin->level;
+}
+
+static enum lookup_result refuse(enum reason reason, struct requirement_rule *rule_r)
+{
+    *rule_r = (struct requirement_rule){ .reason = reason };
+    return LOOKUP_RESULT_REFUSED;
+}
+
+/* lookup=none. What began by it has no row, and an address as the next hop of a dialog has the domain of then. */
+static enum lookup_result flags_alone(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question, const struct dialog_part *pin, struct requirement_rule *rule_r)
+{
+    const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
+    *rule_r = (struct requirement_rule){ .row = requirement_flags_alone(), .is_row_of_hop = true };
+    if (pin == NULL)
+        return LOOKUP_RESULT_HIT;
+    bool is_less = requirement_level(rule_r->row, flags) < pin_level(snapshot, pin, flags);
+    rule_r->is_pinned = is_without_row(pin) && (is_less || question->query.next_hop_domain == NULL);
+    return is_less && !rule_r->is_pinned ? refuse(REASON_WEAKEN_REFUSED, rule_r) : LOOKUP_RESULT_HIT;
+}
+
 static bool is_ordinary(const struct outbound_policy *ordinary, const struct outbound_policy *pinned,
     const struct requirement_question *question, const struct flag_set *flags)
 {
@@ -58,15 +90,17 @@ static bool is_ordinary(const struct outbound_policy *ordinary, const struct out
 }
 
 static enum lookup_result look_up(const struct policy_snapshot *snapshot, const struct requirement_question *question,
-    const struct policy_lookup_order *order, const struct address *address, struct requirement_rule *rule_r)
+    const struct policy_lookup_order *order, const struct dialog_part *pin, const struct address *address,
+    struct requirement_rule *rule_r)
 {
     struct policy_query query = question->query;
-    const struct dialog_part *pin = question->pin;
     const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
+    if (order->is_none)
+        return flags_alone(snapshot, question, pin, rule_r);
     query.address = address;
     *rule_r = (struct requirement_rule){ .row = NULL };
     enum lookup_result result = policy_lookup(snapshot, &query, order, &rule_r->row, &rule_r->reason);
-    bool is_open = result == LOOKUP_RESULT_HIT || (result == LOOKUP_RESULT_NONE && !order->is_none);
+    bool is_open = result == LOOKUP_RESULT_HIT || result == LOOKUP_RESULT_NONE;
     rule_r->is_row_of_hop = result == LOOKUP_RESULT_HIT;
     if (pin == NULL || !is_open)
         return result;
@@ -81,32 +115,50 @@ static enum lookup_result look_up(const struct policy_snapshot *snapshot, const 
     return LOOKUP_RESULT_HIT;
 }
 
+/* Without a row that rules: does the usual one, NULL where none is to be asked, let the flags name the trust set? */
+static bool may_trust(const struct requirement_question *question, const struct outbound_policy *usual)
+{
+    if (question->flags == NULL || !flags_have(question->flags, T_RELAY_TRUST))
+        return true; /* and then there is none */
+    if (usual == NULL || usual == requirement_flags_alone())
+        return !question->is_senders_trust;
+    return usual->trust_flag == PERMISSION_ALLOWED ||
+        (usual->trust_set_name != NULL && strcmp(usual->trust_set_name, question->flags->trust) == 0);
+}
+
+/* USUAL: the usual row; NULL: the order is the operator's. */
+static enum lookup_result check_trust(const struct requirement_question *question,
+    const struct outbound_policy *usual, struct requirement_rule *rule_r)
+{
+    if (rule_r->row != requirement_flags_alone() || may_trust(question, usual))
+        return LOOKUP_RESULT_HIT;
+    return refuse(REASON_TRUST_FLAG_REFUSED, rule_r);
+}
+
 enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
     const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r)
 {
     struct requirement_rule usual;
-    enum lookup_result result = look_up(snapshot, question, question->order, address, rule_r);
+    const struct dialog_part *pin = question->pin;
+    enum lookup_result result = look_up(snapshot, question, question->order, pin, address, rule_r);
     bool is_refusal = result != LOOKUP_RESULT_HIT && result != LOOKUP_RESULT_NEEDS_ADDRESS;
-    if (question->usual == NULL || is_refusal)
+    if (is_refusal || (question->usual == NULL && result != LOOKUP_RESULT_HIT))
         return result;
-    enum lookup_result usual_result = look_up(snapshot, question, question->usual, address, &usual);
+    if (question->usual == NULL)
+        return check_trust(question, NULL, rule_r);
+    /* The usual row is asked for its permission, not to rule instead of what began without one. */
+    bool is_none_again = question->order->is_none && pin != NULL && is_without_row(pin);
+    enum lookup_result usual_result =
+        look_up(snapshot, question, question->usual, is_none_again ? NULL : pin, address, &usual);
     if (result == LOOKUP_RESULT_NEEDS_ADDRESS || usual_result == LOOKUP_RESULT_NEEDS_ADDRESS) {
         *rule_r = (struct requirement_rule){ .row = NULL };
         return LOOKUP_RESULT_NEEDS_ADDRESS;
     }
-    bool is_hit = usual_result == LOOKUP_RESULT_HIT;
-    bool is_permitted = is_hit && (usual.row == rule_r->row || usual.row->weaken == PERMISSION_ALLOWED);
-    if (is_permitted)
-        return result;
-    *rule_r = (struct requirement_rule){ .reason = is_hit ? REASON_WEAKEN_REFUSED : usual.reason };
-    return LOOKUP_RESULT_REFUSED;
-}
-
-static enum level pin_level(const struct policy_snapshot *snapshot, const struct requirement_question *question,
-    const struct flag_set *flags)
-{
-    const struct outbound_policy *row = row_of_pin(snapshot, question->pin);
-    return row != NULL ? requirement_pinned_level(row, flags, question->pin) : question->pin->level;
+    if (usual_result != LOOKUP_RESULT_HIT)
+        return refuse(usual.reason, rule_r);
+    if (usual.row != rule_r->row && usual.row->weaken != PERMISSION_ALLOWED)
+        return refuse(REASON_WEAKEN_REFUSED, rule_r);
+    return check_trust(question, usual.row, rule_r);
 }
 
 static enum level highest_level(const struct policy_snapshot *snapshot, const struct requirement_question *question,
@@ -115,14 +167,17 @@ static enum level highest_level(const struct policy_snapshot *snapshot, const st
     static const enum permission permissions[] = { PERMISSION_REFUSED, PERMISSION_ALLOWED };
     const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
     struct policy_lookup_order named = *order;
-    enum level highest = question->pin != NULL ? pin_level(snapshot, question, flags) : LEVEL_UNSET;
+    enum level highest = question->pin != NULL ? pin_level(snapshot, question->pin, flags) : LEVEL_UNSET;
     const struct outbound_policy *rows[1 + ARRAY_SIZE(permissions)] = { NULL };
     enum reason reason;
     named.count = 0;
     for (unsigned i = 0; i < order->count; i++)
         if (order->steps[i] != LOOKUP_ADDR)
             named.steps[named.count++] = order->steps[i];
-    (void)policy_lookup(snapshot, &question->query, &named, &rows[0], &reason);
+    if (order->is_none)
+        rows[0] = requirement_flags_alone();
+    else
+        (void)policy_lookup(snapshot, &question->query, &named, &rows[0], &reason);
     for (unsigned i = 0; named.count < order->count && i < ARRAY_SIZE(permissions); i++)
         rows[1 + i] = policy_snapshot_strictest_by_address(snapshot, permissions[i]);
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
@@ -160,22 +215,34 @@ static void copy_flags(const struct flag_set *from, struct flag_set *to)
         memcpy(to->trust, from->trust, sizeof(to->trust));
 }
 
+/* There is no row to ask tomorrow, so it is what was proven, and not what was asked. */
+static void pin_without_row(const struct requirement_key *key, struct dialog_part *part)
+{
+    if (key->level != LEVEL_DOMAIN)
+        return;
+    part->flags.bits = T_RELAY_VERIFY_DOMAIN;
+    memcpy(part->flags.verify_domain, key->expected_domain, sizeof(part->flags.verify_domain));
+}
+
 void requirement_pin(const struct requirement *requirement, const struct flag_set *flags, const char *next_hop_domain,
     struct dialog_part *part_r)
 {
     const struct outbound_policy *row = requirement->terms.row;
+    enum level level = (enum level)requirement->key.level;
     *part_r = (struct dialog_part){ .row_id = 0 };
-    if (row == NULL)
-        return;
-    if (!level_needs_chain((enum level)requirement->key.level)) {
+    if (row != NULL && !level_needs_chain(level)) {
         /* Not the key's: over TLS it says encrypt of level none, too. */
         if (requirement_level(row, flags) != LEVEL_NONE)
             part_r->level = LEVEL_ENCRYPT;
         return;
     }
-    part_r->level = (enum level)requirement->key.level;
-    part_r->row_id = row->id;
-    copy_flags(flags, &part_r->flags);
-    if (row->expected_domain == NULL && next_hop_domain != NULL)
+    part_r->level = level;
+    if (row != NULL) {
+        part_r->row_id = row->id;
+        copy_flags(flags, &part_r->flags);
+    } else {
+        pin_without_row(&requirement->key, part_r);
+    }
+    if ((row == NULL || row->expected_domain == NULL) && next_hop_domain != NULL)
         (void)slice_to_string(slice_of_string(next_hop_domain), part_r->domain, sizeof(part_r->domain));
 }

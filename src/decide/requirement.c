@@ -8,10 +8,16 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* lookup=none: what flags alone stand on. It permits what the flags name and lowers nothing. */
-static const struct outbound_policy flags_alone = { .name = "lookup=none", .level = LEVEL_ENCRYPT, .send_sni = true,
-    .eku_mode = EKU_TLS_ROLE, .crl = REVOCATION_OFF, .ocsp = REVOCATION_OFF, .tls_min = TLS_VERSION_1_2,
-    .upgrade = UPGRADE_IDLE, .weaken = PERMISSION_REFUSED, .trust_flag = PERMISSION_ALLOWED, .reuse = true };
+/* It permits what the flags name and lowers nothing; whether they may name it, the look-up has asked. */
+static const struct outbound_policy flags_alone = { .name = "lookup=none", .level = LEVEL_ENCRYPT,
+    .scheme = SCHEME_ANY, .send_sni = true, .eku_mode = EKU_TLS_ROLE, .crl = REVOCATION_OFF, .ocsp = REVOCATION_OFF,
+    .tls_min = TLS_VERSION_1_2, .upgrade = UPGRADE_IDLE, .weaken = PERMISSION_REFUSED,
+    .trust_flag = PERMISSION_ALLOWED, .reuse = true };
+
+const struct outbound_policy *requirement_flags_alone(void)
+{
+    return &flags_alone;
+}
 
 /* Everything the steps below work on. */
 struct work {
@@ -406,8 +412,6 @@ enum reason requirement_build(const struct policy_snapshot *snapshot, const stru
     if (row == NULL) {
         if (!flags_have(flags, T_RELAY_LOOKUP) || !flags->lookup.is_none)
             return (enum reason)why_fail(why, REASON_NO_POLICY, "no policy row");
-        if (!capabilities->flags_alone)
-            return (enum reason)why_fail(why, REASON_UNSUPPORTED_FEATURE, "lookup=none is not available");
         row = &flags_alone;
     }
     struct work work = { .snapshot = snapshot, .row = row, .flags = flags, .own_flags = flags, .target = target,
@@ -443,7 +447,7 @@ enum reason requirement_derive(const struct policy_snapshot *snapshot, const str
     struct requirement_target target = question->target;
     target.endpoint.address = canonical(&target.endpoint.address);
     enum lookup_result result = requirement_look_up(snapshot, question, &target.endpoint.address, &rule);
-    if (result != LOOKUP_RESULT_HIT && !question->order->is_none)
+    if (result != LOOKUP_RESULT_HIT)
         return (enum reason)why_fail(why, (int)rule.reason, "%s", reason_text(rule.reason));
     if (!leads_to(&rule, question, &target.endpoint))
         return (enum reason)why_fail(why, REASON_NO_ADDRESS, "the row does not lead to this address any more");

@@ -108,8 +108,10 @@ struct requirement {
 struct capabilities {
     bool crl, ocsp;
     bool upgrade;
-    bool flags_alone; /* lookup=none may stand for a row, if it asks for validation */
 };
+
+/* What stands for a row under lookup=none: flags alone, which must ask for validation and name the trust set. */
+const struct outbound_policy *requirement_flags_alone(void);
 
 struct requirement_target {
     enum transport transport;
@@ -141,8 +143,9 @@ enum level requirement_level(const struct outbound_policy *row, const struct fla
 enum level requirement_pinned_level(const struct outbound_policy *row, const struct flag_set *flags,
     const struct dialog_part *pin);
 
-/* What is kept of a requirement for the dialog that it begins. Of one without proof it is a floor: an address is all
- * that is known of such a peer, and the address rules, but not in clear. Of level none it is nothing: UNSET. */
+/* What is kept of a requirement for the dialog that it begins. Of flags alone it is level and identity, for there is no
+ * row to ask tomorrow. Of one without proof it is a floor: an address is all that is known of such a peer, and the
+ * address rules, but not in clear. Of level none it is nothing: UNSET. */
 void requirement_pin(const struct requirement *requirement, const struct flag_set *flags, const char *next_hop_domain,
     struct dialog_part *part_r);
 
@@ -156,6 +159,7 @@ struct requirement_question {
     const struct policy_lookup_order *order;
     const struct policy_lookup_order *usual; /* ORDER is a sender's, this would rule without him; NULL: it is not */
     const struct flag_set *flags; /* NULL: none */
+    bool is_senders_trust;        /* he names the trust set, and not the operator */
     struct requirement_target target;
     bool is_address_of_row;       /* the row names the addresses of the next hop, and the target is one of them */
     const struct dialog_part *pin; /* that the request brought; NULL: none. The target's own is not looked at */
@@ -164,7 +168,7 @@ struct requirement_question {
 /* The row that rules, and whether it does because of the pin. */
 struct requirement_rule {
     const struct outbound_policy *row; /* of HIT and of REFUSED; else NULL */
-    bool is_pinned;
+    bool is_pinned;      /* with flags alone, too: the pin says whom to expect and the least level */
     bool is_row_of_hop;  /* the next hop itself leads to this row, too: its addresses are the row's, if it has any */
     enum reason reason;  /* of NONE and REFUSED */
 };
@@ -173,7 +177,10 @@ struct requirement_rule {
  * is gone or cannot be used, and if the row of this very hop asks for more, ordinary policy rules, which is refused
  * where it asks for less than the pin does (INV-33). So does it where the pin is a floor. A next hop with a name speaks
  * for itself if its row asks for as much. A sender's order leads to another row than the usual one only where that one
- * permits weakening. */
+ * permits weakening.
+ * lookup=none leads to requirement_flags_alone(), from a sender by that permission, and to less than the pin asks for
+ * never. Where no row is asked, a sender names a trust set only if the usual row has it or lets flags name it
+ * (doc/decision/0019). */
 enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
     const struct requirement_question *question, const struct address *address, struct requirement_rule *rule_r);
 

@@ -8,7 +8,7 @@
 
 struct demand {
     atomic_uint references;
-    bool is_address_of_row, has_usual;
+    bool is_address_of_row, has_usual, is_senders_trust;
     struct policy_lookup_order order, usual;
     const char *next_hop_domain, *request_domain, *source_domain, *peer; /* behind the flags; NULL: none */
     const struct dialog_part *pin;                                       /* behind the demand; NULL: none */
@@ -47,6 +47,7 @@ struct demand *demand_new(const struct requirement_question *question)
     atomic_init(&demand->references, 1);
     demand->is_address_of_row = question->is_address_of_row;
     demand->order = *question->order;
+    demand->is_senders_trust = question->is_senders_trust;
     demand->has_usual = question->usual != NULL;
     if (demand->has_usual)
         demand->usual = *question->usual;
@@ -88,7 +89,7 @@ enum reason demand_ask(const struct demand *demand, const struct policy_snapshot
         .query = { .next_hop_domain = demand->next_hop_domain, .request_domain = demand->request_domain,
             .source_domain = demand->source_domain, .peer = demand->peer },
         .order = &demand->order, .usual = demand->has_usual ? &demand->usual : NULL, .flags = demand->flags,
-        .is_address_of_row = demand->is_address_of_row,
+        .is_senders_trust = demand->is_senders_trust, .is_address_of_row = demand->is_address_of_row,
         .pin = demand->pin,
         .target = { .transport = (enum transport)key->transport, .endpoint = key->destination,
             .next_hop_domain = demand->next_hop_domain, .local = key->local },

@@ -97,8 +97,7 @@ int flags_merge(const struct flag_set *earlier, const struct flag_set *later, st
 void flags_print(const struct flag_set *set, struct buffer *out);
 
 /* The flags of SET that this version carries but that have no effect yet, as trelayctl explain and trelay.problem tell
- * (trelay.flags_without_effect() is the same). Not among them are ocsp-hard and lookup=none, which are refused:
- * decide/requirement.h. */
+ * (trelay.flags_without_effect() is the same). Not among them is ocsp-hard, which is refused: decide/requirement.h. */
 uint32_t flags_without_effect(const struct flag_set *set);
 
 /* For documents and trelay.flag_names(): false beyond the last. */

@@ -77,7 +77,7 @@ enum lookup_result policy_lookup(const struct policy_snapshot *snapshot, const s
     const struct policy_lookup_order *order, const struct outbound_policy **row_r, enum reason *reason_r)
 {
     *row_r = NULL;
-    *reason_r = order->is_none ? REASON_UNSUPPORTED_FEATURE : REASON_NO_POLICY;
+    *reason_r = REASON_NO_POLICY;
     for (unsigned i = 0; !order->is_none && i < order->count && i < ARRAY_SIZE(order->steps); i++) {
         enum lookup step = (enum lookup)order->steps[i];
         if (step == LOOKUP_ADDR && query->address == NULL)

@@ -13,8 +13,7 @@
 #include <stdbool.h>
 
 enum lookup_result {
-    LOOKUP_RESULT_NONE = 0,  /* no row: refused (REASON_NO_POLICY; where lookup=none asks for none,
-                                UNSUPPORTED_FEATURE) */
+    LOOKUP_RESULT_NONE = 0,  /* no row: refused (REASON_NO_POLICY); what lookup=none comes to, decide/ says */
     LOOKUP_RESULT_HIT,       /* row */
     LOOKUP_RESULT_NEEDS_ADDRESS, /* "addr" comes before any hit and the address is not known yet */
     LOOKUP_RESULT_REFUSED,   /* the row that rules cannot be used: reason */

@@ -230,6 +230,7 @@ static struct relay_step *step_new(struct exchange *exchange, const struct routi
     step->route_push = target->route_push;
     step->route = target->route;
     step->group = target->group;
+    step->is_senders_trust = target->has_senders_trust;
     if (target->has_senders_lookup)
         step->usual_lookup =
             target->own_lookup != NULL ? target->own_lookup : &exchange->worker->relay->settings->lookup;

@@ -15,6 +15,7 @@ struct work {
     struct routing *routing;
     struct sip_uri request_uri;      /* after 16.4 */
     struct flag_set flags;           /* of everything but the route row */
+    struct flag_set senders;         /* of Route URI and X-Trelay-Flags alone */
     bool has_senders_lookup;         /* in X-Trelay-Flags */
     struct why *why;
 };
@@ -57,10 +58,12 @@ static bool last_route(const struct sip_message *request, struct sip_uri *uri_r)
 
 static bool merge(struct work *work, const struct flag_set *later)
 {
-    struct flag_set merged;
-    if (flags_merge(&work->flags, later, &merged, work->why) != 0)
+    struct flag_set merged, senders;
+    if (flags_merge(&work->flags, later, &merged, work->why) != 0 ||
+        flags_merge(&work->senders, later, &senders, work->why) != 0)
         return refuse(work, 500, REASON_FLAG_CONFLICT, "contradicting relay flags");
     work->flags = merged;
+    work->senders = senders;
     return true;
 }
 
@@ -222,6 +225,27 @@ static const struct policy_lookup_order *lookup_of(const struct flag_set *flags)
     return flags != NULL && flags_have(flags, T_RELAY_LOOKUP) ? &flags->lookup : NULL;
 }
 
+static const struct flag_set no_flags;
+
+static const struct flag_set *peer_flags(const struct work *work)
+{
+    const struct peer_rule *peer = work->source->peer;
+    return peer != NULL && peer->flags != NULL ? peer->flags : &no_flags;
+}
+
+static const struct flag_set *row_flags(const struct route *route)
+{
+    return route->flags != NULL ? route->flags : &no_flags;
+}
+
+/* FLAGS: in effect; OWN: of the operator's rows. */
+static void set_flags(struct routing_target *target, const struct flag_set *flags, const struct flag_set *own)
+{
+    target->flags = *flags;
+    target->has_senders_trust = flags_have(flags, T_RELAY_TRUST) &&
+        (!flags_have(own, T_RELAY_TRUST) || strcmp(flags->trust, own->trust) != 0);
+}
+
 static struct routing_target *add_target(struct work *work)
 {
     struct routing *routing = work->routing;
@@ -229,9 +253,9 @@ static struct routing_target *add_target(struct work *work)
         return NULL;
     struct routing_target *target = &routing->targets[routing->target_count++];
     *target = (struct routing_target){ .group = 0 };
-    target->flags = work->flags;
+    set_flags(target, &work->flags, peer_flags(work));
     target->has_senders_lookup = work->has_senders_lookup;
-    target->own_lookup = lookup_of(work->source->peer != NULL ? work->source->peer->flags : NULL);
+    target->own_lookup = lookup_of(peer_flags(work));
     return target;
 }
 
@@ -274,13 +298,6 @@ static struct slice compose_push(struct work *work, const struct sip_uri *uri)
     buffer_append_slice(text, uri->text);
     buffer_append_string(text, uri->has_lr ? ">" : ";lr>");
     return slice_of(text->data + start, text->length - start);
-}
-
-static const struct flag_set no_flags;
-
-static const struct flag_set *row_flags(const struct route *route)
-{
-    return route->flags != NULL ? route->flags : &no_flags;
 }
 
 /* A failed target is followed by others under the same requirement only: a row that asks for something else is another
@@ -331,8 +348,9 @@ static bool visit_route(void *arg, const struct route *route)
         return true;
     if (route->unusable != NULL)
         return refuse(work, 500, REASON_POLICY_UNUSABLE, "the route row cannot be used, see trelay.problem");
-    struct flag_set flags = work->flags;
-    if (route->flags != NULL && flags_merge(route->flags, &work->flags, &flags, work->why) != 0)
+    struct flag_set own, flags;
+    if (flags_merge(peer_flags(work), row_flags(route), &own, work->why) != 0 ||
+        flags_merge(&own, &work->senders, &flags, work->why) != 0)
         return refuse(work, 500, REASON_FLAG_CONFLICT, "flags of the route row contradict others");
     struct sip_uri next_hop = work->request_uri;
     if (route->next_hop != NULL && sip_uri_parse(slice_of_string(route->next_hop), &next_hop) != 0)
@@ -342,7 +360,7 @@ static bool visit_route(void *arg, const struct route *route)
     struct routing_target *target = add_target(work);
     if (target == NULL)
         return false;
-    target->flags = flags;
+    set_flags(target, &flags, &own);
     if (lookup_of(route->flags) != NULL)
         target->own_lookup = lookup_of(route->flags);
     target->route = route;
@@ -417,8 +435,7 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
         .routing = routing_r, .why = why };
     struct sip_uri next;
     bool has_next = false;
-    if (source->peer != NULL && source->peer->flags != NULL)
-        work.flags = *source->peer->flags;
+    work.flags = *peer_flags(&work);
     if (!undo_strict_upstream(&work) || !reserve_text(&work) || !strip_own_maddr(&work) ||
         !strip_what_does_not_fit(&work) || !pop_own_routes(&work, &next, &has_next) || !take_header_flags(&work))
         return;

@@ -23,7 +23,8 @@ struct routing_target {
     const struct route *route; /* the row that chose it; NULL: the message did */
     struct flag_set flags;     /* of peer, row, Route URI and X-Trelay-Flags, merged */
     bool has_senders_lookup;   /* that flag is of X-Trelay-Flags */
-    const struct policy_lookup_order *own_lookup; /* that of row or peer, in the snapshot; NULL: none */
+    bool has_senders_trust;    /* that flag is of X-Trelay-Flags or Route URI, and no row has it with that value */
+    const struct policy_lookup_order *own_lookup; /* that of row, else of peer, in the snapshot; NULL: none */
     uint32_t group;            /* lower ones first, equal ones at one time */
 };
 

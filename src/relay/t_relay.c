@@ -63,8 +63,8 @@ static struct requirement_question question_of(const struct relay_step *step)
             .request_domain = or_null(exchange->request_domain), .source_domain = or_null(exchange->source_domain),
             .peer = exchange->peer != NULL ? exchange->peer->name : NULL },
         .order = flags_have(flags, T_RELAY_LOOKUP) ? &flags->lookup : &exchange->worker->relay->settings->lookup,
-        .usual = step->usual_lookup, .flags = flags, .is_address_of_row = step->is_address_of_row,
-        .pin = dialog_requirement(exchange) };
+        .usual = step->usual_lookup, .flags = flags, .is_senders_trust = step->is_senders_trust,
+        .is_address_of_row = step->is_address_of_row, .pin = dialog_requirement(exchange) };
 }
 
 static enum lookup_result look_up(const struct relay_step *step, const struct address *address,

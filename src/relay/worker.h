@@ -146,6 +146,7 @@ struct relay_step {
     enum level level_floor;            /* the strictest that one of its addresses had to meet so far */
     struct flag_set *flags;            /* NULL: none */
     const struct policy_lookup_order *usual_lookup; /* what that of the sender's flags stands for; NULL: he has none */
+    bool is_senders_trust;             /* trust in the flags is his */
     struct policy_snapshot *snapshot;  /* counted: a later one than the exchange's, by which it is decided; or NULL */
     struct demand *demand;             /* counted; NULL until a connection is asked for */
     uint8_t renewals;                  /* how often it was decided anew */

@@ -274,19 +274,21 @@ static void explain(const struct policy_snapshot *snapshot, char **fields, const
         flags_have(flags, T_RELAY_LOOKUP) ? flags->lookup : policy_lookup_order_default();
     static const struct capabilities capabilities = { .upgrade = true }; /* what trelay.explain() knows of, too */
     static const struct requirement_defaults defaults = { .max_age_s = 3600 };
-    const struct outbound_policy *row = NULL;
     struct requirement requirement;
-    enum reason reason;
     if (fields[4][0] != '\0' && address_parse(slice_of_string(fields[4]), &target.endpoint.address) == 0)
         query.address = &target.endpoint.address;
-    enum lookup_result result = policy_lookup(snapshot, &query, &order, &row, &reason);
+    const struct requirement_question question = { .query = query, .order = &order, .flags = flags };
+    struct requirement_rule rule;
+    enum lookup_result result = requirement_look_up(snapshot, &question, query.address, &rule);
+    const struct outbound_policy *row = rule.row;
+    enum reason reason = rule.reason;
     if (query.address == NULL && address_parse(SLICE_LITERAL("192.0.2.99"), &target.endpoint.address) != 0)
         return;
     if (result == LOOKUP_RESULT_NEEDS_ADDRESS) {
         printf("explain needs-address|none|\n");
         return;
     }
-    if (result == LOOKUP_RESULT_HIT || order.is_none)
+    if (result == LOOKUP_RESULT_HIT)
         reason = requirement_build(snapshot, row, flags, &target, &capabilities, &defaults, &requirement, NULL);
     if (reason != REASON_NONE)
         printf("explain reject|%s|%s\n", reason_word(reason), row != NULL ? row->name : "");

@@ -299,9 +299,9 @@ static void a_pin_is_no_way_around(void **state)
     static const struct policy_lookup_order none = { .is_none = true };
     question.order = &none;
     assert_int_equal(requirement_look_up(snapshot, &question, &question.target.endpoint.address, &rule),
-        LOOKUP_RESULT_NONE);
+        LOOKUP_RESULT_REFUSED);
     assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
-        REASON_NO_POLICY);
+        REASON_WEAKEN_REFUSED);
     policy_snapshot_unref(snapshot);
 }
 
@@ -543,6 +543,153 @@ static void a_senders_order_needs_permission(void **state)
     }
 }
 
+/* lookup=none: of the operator, and of a sender where the usual row permits it; and whose the trust set is. */
+static void flags_alone_need_permission(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *usual; /* NULL: the order is the operator's */
+        const char *flags;
+        bool is_senders_trust, may_weaken, may_trust;
+        enum reason reason;
+    } cases[] = {
+        { NULL, "verify-chain,trust=anchors", false, false, false, REASON_NONE },
+        { NULL, "verify-domain,trust=anchors", false, false, false, REASON_NONE },
+        { NULL, "trust=anchors", true, true, true, REASON_TRUST_FLAG_REFUSED },
+        { NULL, "verify-chain", false, true, true, REASON_UNKNOWN_TRUST_SET },
+        { NULL, "tls", false, true, true, REASON_NO_POLICY },
+        { "dst", "verify-chain,trust=others", true, false, false, REASON_WEAKEN_REFUSED },
+        { "dst", "verify-chain,trust=others", true, false, true, REASON_WEAKEN_REFUSED },
+        { "dst", "verify-chain,trust=others", true, true, false, REASON_TRUST_FLAG_REFUSED },
+        { "dst", "verify-chain,trust=others", false, true, false, REASON_TRUST_FLAG_REFUSED },
+        { "dst", "verify-chain,trust=others", true, true, true, REASON_NONE },
+        { "dst", "verify-chain,trust=anchors", true, true, false, REASON_NONE }, /* it is the row's own */
+        { "dst", "verify-chain", false, true, true, REASON_UNKNOWN_TRUST_SET },
+        { "dst", "no-verify", false, true, true, REASON_NO_POLICY },
+        { "dst", "tls", false, true, true, REASON_NO_POLICY },
+        { "src", "verify-chain,trust=anchors", true, true, true, REASON_NO_POLICY }, /* there is no usual row */
+        { "none", "verify-chain,trust=anchors", false, false, false, REASON_NONE },
+        { "none", "verify-chain,trust=anchors", true, true, true, REASON_TRUST_FLAG_REFUSED },
+    };
+    static const struct policy_lookup_order none = { .is_none = true };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct policy_builder *builder = fixture_builder();
+        struct outbound_policy row = row_of_level(1, "biloxi.example", LEVEL_DOMAIN);
+        row.weaken = cases[i].may_weaken ? PERMISSION_ALLOWED : PERMISSION_REFUSED;
+        row.trust_flag = cases[i].may_trust ? PERMISSION_ALLOWED : PERMISSION_REFUSED;
+        assert_int_equal(policy_builder_outbound(builder, &row), 0);
+        struct policy_snapshot *snapshot = fixture_finish(builder);
+        const struct world world = { .hop = HOP_SAME_NAME };
+        struct flag_set flags;
+        struct policy_lookup_order usual;
+        assert_int_equal(flags_parse(slice_of_string(cases[i].flags), &flags, NULL), 0);
+        struct requirement_question question = question_of(&world, &flags, NULL);
+        question.order = &none;
+        question.is_senders_trust = cases[i].is_senders_trust;
+        if (cases[i].usual != NULL) {
+            assert_int_equal(policy_lookup_order_parse(slice_of_string(cases[i].usual), &usual, NULL), 0);
+            question.usual = &usual;
+        }
+        struct requirement requirement;
+        enum reason reason = requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL);
+        if (reason != cases[i].reason)
+            fail_msg("%s beside %s, case %zu: %s", cases[i].flags, cases[i].usual != NULL ? cases[i].usual : "nothing",
+                i, reason_word(reason));
+        if (reason == REASON_NONE)
+            assert_true(requirement.key.level >= LEVEL_CHAIN && requirement.key.trust.is_set &&
+                requirement.terms.row == NULL);
+        assert_true(requirement_highest_level(snapshot, &question) >= LEVEL_ENCRYPT);
+        policy_snapshot_unref(snapshot);
+    }
+}
+
+/* Where the operator's order is none, a sender's own leads nowhere else. */
+static void what_the_operator_leaves_to_flags_no_sender_looks_up(void **state)
+{
+    (void)state;
+    static const struct policy_lookup_order none = { .is_none = true },
+                                            by_name = { .count = 1, .steps = { LOOKUP_DST } };
+    struct policy_builder *builder = fixture_builder();
+    struct outbound_policy row = row_of_level(1, "biloxi.example", LEVEL_DOMAIN);
+    row.weaken = PERMISSION_ALLOWED;
+    assert_int_equal(policy_builder_outbound(builder, &row), 0);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    struct requirement_question question = question_of(&(struct world){ .hop = HOP_SAME_NAME }, NULL, NULL);
+    struct requirement requirement;
+    question.order = &by_name;
+    question.usual = &none;
+    assert_int_equal(requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_WEAKEN_REFUSED);
+    policy_snapshot_unref(snapshot);
+}
+
+/* A call that began by lookup=none: its requests have the flags again, or a row that asks for as much. */
+static void a_dialog_without_a_row(void **state)
+{
+    (void)state;
+    static const struct policy_lookup_order none = { .is_none = true };
+    static const struct {
+        const char *name;
+        enum hop_kind hop;
+        const char *flags; /* with lookup=none; NULL: without */
+        bool is_sender, may_weaken;
+        enum level ordinary, pin_level; /* ordinary UNSET: no row */
+        enum reason reason;
+        enum level level;
+        const char *expected;
+    } cases[] = {
+        { "the flags again, by address", HOP_ADDRESS, "verify-domain,trust=anchors", false, false, LEVEL_UNSET,
+            LEVEL_DOMAIN, REASON_NONE, LEVEL_DOMAIN, "v.example" },
+        { "less of them", HOP_ADDRESS, "trust=anchors", false, false, LEVEL_NONE, LEVEL_DOMAIN, REASON_NONE,
+            LEVEL_DOMAIN, "v.example" },
+        { "another name in them", HOP_ADDRESS, "verify-domain=w.example,trust=anchors", false, false, LEVEL_NONE,
+            LEVEL_DOMAIN, REASON_FLAG_CONFLICT, LEVEL_UNSET, "" },
+        { "no trust set", HOP_ADDRESS, "verify-domain", false, false, LEVEL_NONE, LEVEL_DOMAIN,
+            REASON_UNKNOWN_TRUST_SET, LEVEL_UNSET, "" },
+        { "a name that speaks for itself", HOP_OTHER_NAME, "verify-domain,trust=anchors", false, false, LEVEL_UNSET,
+            LEVEL_DOMAIN, REASON_NONE, LEVEL_DOMAIN, "gateway.example" },
+        { "a name with less", HOP_OTHER_NAME, "trust=anchors", false, false, LEVEL_UNSET, LEVEL_DOMAIN, REASON_NONE,
+            LEVEL_DOMAIN, "v.example" },
+        { "chain", HOP_ADDRESS, "trust=anchors", false, false, LEVEL_NONE, LEVEL_CHAIN, REASON_NONE, LEVEL_CHAIN, "" },
+        { "the sender's, permitted", HOP_ADDRESS, "trust=anchors", true, true, LEVEL_NONE, LEVEL_CHAIN, REASON_NONE,
+            LEVEL_CHAIN, "" },
+        { "the sender's, not permitted", HOP_ADDRESS, "trust=anchors", true, false, LEVEL_DOMAIN, LEVEL_CHAIN,
+            REASON_WEAKEN_REFUSED, LEVEL_UNSET, "" },
+        { "the sender's, and no usual row", HOP_ADDRESS, "trust=anchors", true, true, LEVEL_UNSET, LEVEL_CHAIN,
+            REASON_NO_POLICY, LEVEL_UNSET, "" },
+        { "no flags, and no row", HOP_ADDRESS, NULL, false, false, LEVEL_UNSET, LEVEL_CHAIN, REASON_NO_POLICY,
+            LEVEL_UNSET, "" },
+        { "no flags, and a row that asks for less", HOP_ADDRESS, NULL, false, true, LEVEL_ENCRYPT, LEVEL_CHAIN,
+            REASON_WEAKEN_REFUSED, LEVEL_UNSET, "" },
+        { "no flags, and a row that asks for as much", HOP_ADDRESS, NULL, false, false, LEVEL_CHAIN, LEVEL_CHAIN,
+            REASON_NONE, LEVEL_CHAIN, "" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct world world = { .hop = cases[i].hop, .pinned = PINNED_GONE, .pin_level = cases[i].pin_level,
+            .ordinary = cases[i].ordinary != LEVEL_UNSET ? MATCH_ADDRESS : MATCH_UNSET,
+            .ordinary_level = cases[i].ordinary, .may_weaken = cases[i].may_weaken };
+        struct policy_snapshot *snapshot = snapshot_of(&world);
+        struct flag_set flags = FLAG_SET_EMPTY;
+        struct dialog_part pin = { .level = cases[i].pin_level, .domain = "biloxi.example" };
+        if (pin.level == LEVEL_DOMAIN)
+            assert_int_equal(flags_parse(SLICE_LITERAL("verify-domain=v.example"), &pin.flags, NULL), 0);
+        if (cases[i].flags != NULL)
+            assert_int_equal(flags_parse(slice_of_string(cases[i].flags), &flags, NULL), 0);
+        struct requirement_question question = question_of(&world, &flags, &pin);
+        question.order = cases[i].flags != NULL ? &none : &order;
+        question.usual = cases[i].is_sender ? &order : NULL;
+        question.is_senders_trust = cases[i].is_sender;
+        struct requirement requirement;
+        enum reason reason = requirement_derive(snapshot, &question, &nothing, &defaults, &requirement, NULL);
+        bool is_right = reason == cases[i].reason && (reason != REASON_NONE ||
+            (requirement.key.level == cases[i].level &&
+                strcmp(requirement.key.expected_domain, cases[i].expected) == 0));
+        if (!is_right)
+            fail_msg("%s: %s", cases[i].name, reason_word(reason));
+        policy_snapshot_unref(snapshot);
+    }
+}
+
 /* What stands behind a target that was not found is the higher of the two. */
 static void what_is_feared_counts_the_usual_row(void **state)
 {
@@ -597,9 +744,18 @@ static void what_is_kept_is_what_is_proven(void **state)
     row.expected_domain = "x.example"; /* the row says it, also tomorrow */
     requirement_pin(&requirement, &flags, "hop.example", &part);
     assert_string_equal(part.domain, "");
-    requirement.terms.row = NULL; /* flags alone */
+    requirement.terms.row = NULL; /* flags alone: who was proven, and no row */
+    snprintf(requirement.key.expected_domain, sizeof(requirement.key.expected_domain), "proven.example");
     requirement_pin(&requirement, &flags, "hop.example", &part);
-    assert_int_equal(part.level, LEVEL_UNSET);
+    assert_int_equal(part.level, LEVEL_DOMAIN);
+    assert_int_equal(part.row_id, 0);
+    assert_int_equal(part.flags.bits, T_RELAY_VERIFY_DOMAIN);
+    assert_string_equal(part.flags.verify_domain, "proven.example");
+    assert_string_equal(part.domain, "hop.example");
+    requirement.key.level = LEVEL_CHAIN;
+    requirement_pin(&requirement, &flags, NULL, &part);
+    assert_int_equal(part.level, LEVEL_CHAIN);
+    assert_int_equal(part.flags.bits, 0);
 }
 
 /* Below chain it is a floor that names neither row nor domain; of a row of level none it is nothing, even over TLS,
@@ -701,6 +857,9 @@ int main(void)
         cmocka_unit_test(what_is_feared_is_the_most_that_an_address_asks),
         cmocka_unit_test(what_is_feared_counts_the_row_of_the_pin),
         cmocka_unit_test(a_senders_order_needs_permission),
+        cmocka_unit_test(flags_alone_need_permission),
+        cmocka_unit_test(what_the_operator_leaves_to_flags_no_sender_looks_up),
+        cmocka_unit_test(a_dialog_without_a_row),
         cmocka_unit_test(what_is_feared_counts_the_usual_row),
         cmocka_unit_test(what_is_kept_is_what_is_proven),
         cmocka_unit_test(what_is_kept_without_proof_is_a_floor),

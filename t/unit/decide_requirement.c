@@ -490,20 +490,19 @@ static void lookup_none_stands_on_flags_that_ask_for_validation(void **state)
     (void)state;
     static const struct {
         const char *flags;
-        bool is_allowed;
         enum reason reason;
     } tries[] = {
-        { "lookup=none,verify-domain=a.example,trust=anchors", false, REASON_UNSUPPORTED_FEATURE },
-        { "lookup=none,verify-domain=a.example,trust=anchors", true, REASON_NONE },
-        { "lookup=none,verify-chain,trust=anchors", true, REASON_NONE },
-        { "lookup=none,verify-domain,trust=anchors", true, REASON_NO_EXPECTED_DOMAIN },
-        { "lookup=none,verify-domain=a.example", true, REASON_UNKNOWN_TRUST_SET },
-        { "lookup=none,verify-domain=a.example,trust=missing", true, REASON_UNKNOWN_TRUST_SET },
-        { "lookup=none,tls", true, REASON_NO_POLICY },
-        { "lookup=none", true, REASON_NO_POLICY },
-        { "lookup=none,no-verify", true, REASON_NO_POLICY },
-        { "lookup=dst,verify-domain=a.example,trust=anchors", true, REASON_NO_POLICY },
-        { "verify-domain=a.example,trust=anchors", true, REASON_NO_POLICY },
+        { "lookup=none,verify-domain=a.example,trust=anchors", REASON_NONE },
+        { "lookup=none,verify-chain,trust=anchors", REASON_NONE },
+        { "lookup=none,verify-domain,trust=anchors", REASON_NO_EXPECTED_DOMAIN },
+        { "lookup=none,verify-domain=a.example", REASON_UNKNOWN_TRUST_SET },
+        { "lookup=none,verify-domain=a.example,trust=missing", REASON_UNKNOWN_TRUST_SET },
+        { "lookup=none,trust=anchors", REASON_NONE },
+        { "lookup=none,tls", REASON_NO_POLICY },
+        { "lookup=none", REASON_NO_POLICY },
+        { "lookup=none,no-verify", REASON_NO_POLICY },
+        { "lookup=dst,verify-domain=a.example,trust=anchors", REASON_NO_POLICY },
+        { "verify-domain=a.example,trust=anchors", REASON_NO_POLICY },
     };
     struct policy_snapshot *own = fixture_finish(fixture_builder());
     static const struct requirement_defaults defaults;
@@ -512,10 +511,10 @@ static void lookup_none_stands_on_flags_that_ask_for_validation(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(tries); i++) {
         struct flag_set flags;
         struct requirement requirement;
-        struct capabilities capabilities = { .flags_alone = tries[i].is_allowed };
+        static const struct capabilities nothing;
         assert_int_equal(flags_parse(slice_of_string(tries[i].flags), &flags, NULL), 0);
         enum reason reason =
-            requirement_build(own, NULL, &flags, &target, &capabilities, &defaults, &requirement, NULL);
+            requirement_build(own, NULL, &flags, &target, &nothing, &defaults, &requirement, NULL);
         if (reason != tries[i].reason)
             fail_msg("%s: %s", tries[i].flags, reason_word(reason));
         if (reason != REASON_NONE)
@@ -709,6 +708,15 @@ static void a_question_has_the_answer_of_its_snapshot(void **state)
         REASON_POLICY_UNUSABLE);
     question.order = &none;
     assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, NULL), REASON_NO_POLICY);
+    struct flag_set flags;
+    assert_int_equal(flags_parse(SLICE_LITERAL("lookup=none,verify-domain,trust=anchors"), &flags, NULL), 0);
+    question.flags = &flags;
+    assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, NULL), REASON_NONE);
+    assert_null(requirement.terms.row);
+    assert_string_equal(requirement.key.expected_domain, "biloxi.example");
+    question.target.transport = TRANSPORT_TCP;
+    assert_int_equal(requirement_derive(here, &question, &nothing, &defaults, &requirement, NULL),
+        REASON_PLAIN_TRANSPORT);
     policy_snapshot_unref(here);
 }
 

@@ -379,11 +379,81 @@ static void each_request_goes_its_way(void **state)
     policy_snapshot_unref(snapshot);
 }
 
+/* Peer row, then route row, then the sender; and whose look-up and trust set it is in the end. */
+static void each_flag_has_its_owner(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *peer, *route, *header, *flags; /* flags: in effect; route NULL: no row */
+        bool is_senders_lookup, is_senders_trust;
+        const char *own_lookup;                    /* "": none */
+    } cases[] = {
+        { "", "", "", "", false, false, "" },
+        { "trust=a", NULL, "", "trust=a", false, false, "" },
+        { "trust=a", "trust=b", "", "trust=b", false, false, "" },
+        { "trust=a", "tls", "", "tls,trust=a", false, false, "" },
+        { "trust=a", "trust=b", "trust=b", "trust=b", false, false, "" },
+        { "trust=a", "trust=b", "trust=a", "trust=a", false, true, "" },
+        { "", "", "trust=a", "trust=a", false, true, "" },
+        { "", NULL, "trust=a", "trust=a", false, true, "" },
+        { "trust=a", NULL, "trust=b", "trust=b", false, true, "" },
+        { "lookup=none", "lookup=dst", "", "lookup=dst", false, false, "lookup=dst" },
+        { "lookup=dst", "lookup=none", "lookup=src", "lookup=src", true, false, "lookup=none" },
+        { "lookup=dst", NULL, "lookup=none", "lookup=none", true, false, "lookup=dst" },
+        { "", "", "lookup=none,trust=a", "trust=a,lookup=none", true, true, "" },
+        { "cert=a", "no-cert", "", "no-cert", false, false, "" },
+        { "cert=a", "no-cert", "cert=b", "cert=b", false, false, "" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct flag_set of_peer, of_route, own = FLAG_SET_EMPTY;
+        struct policy_builder *builder = fixture_builder();
+        char headers[64] = "";
+        struct request_row row = { .name = "", .uri = "sip:bob@own.test", .headers = headers };
+        assert_int_equal(flags_parse(slice_of_string(cases[i].peer), &of_peer, NULL), 0);
+        struct route route = { .id = 1, .name = "own", .domain = "own.test", .weight = 1, .flags = &of_route };
+        if (cases[i].route != NULL) {
+            assert_int_equal(flags_parse(slice_of_string(cases[i].route), &of_route, NULL), 0);
+            assert_int_equal(policy_builder_route(builder, &route), 0);
+        }
+        struct policy_snapshot *snapshot = fixture_finish(builder);
+        struct peer_rule peer = fixture_peer(1, "plain");
+        peer.flags = &of_peer;
+        struct routing_source source = { .peer = &peer, .is_trusted = true };
+        if (cases[i].header[0] != '\0')
+            (void)snprintf(headers, sizeof(headers), "X-Trelay-Flags: %s\r\n", cases[i].header);
+        struct sip_message *request = make_request(&row);
+        struct routing routing;
+        routing_decide(request, &settings, snapshot, &source, &routing, NULL);
+        assert_int_equal(routing.target_count, 1);
+        const struct routing_target *target = &routing.targets[0];
+        struct buffer text = BUFFER_EMPTY, lookup = BUFFER_EMPTY;
+        flags_print(&target->flags, &text);
+        if (target->own_lookup != NULL) {
+            own.bits = T_RELAY_LOOKUP;
+            own.lookup = *target->own_lookup;
+        }
+        flags_print(&own, &lookup);
+        bool is_right = slice_equal(buffer_slice(&text), slice_of_string(cases[i].flags)) &&
+            slice_equal(buffer_slice(&lookup), slice_of_string(cases[i].own_lookup)) &&
+            target->has_senders_lookup == cases[i].is_senders_lookup &&
+            target->has_senders_trust == cases[i].is_senders_trust;
+        if (!is_right)
+            fail_msg("case %zu: \"%.*s\", own \"%.*s\", %d %d", i, SLICE_PRINT(buffer_slice(&text)),
+                SLICE_PRINT(buffer_slice(&lookup)), target->has_senders_lookup, target->has_senders_trust);
+        buffer_free(&text);
+        buffer_free(&lookup);
+        routing_fini(&routing);
+        sip_message_unref(request);
+        policy_snapshot_unref(snapshot);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_uri_is_judged_by_host_and_port),
         cmocka_unit_test(each_request_goes_its_way),
+        cmocka_unit_test(each_flag_has_its_owner),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, make_settings, NULL);

@@ -339,27 +339,42 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Without running below the smallest time: a skew before the year dot is the year dot. */
+/* Without running below the smallest time: a skew before the year dot is the year dot. What has no end has none. */
 static int64_t before(int64_t time, uint32_t skew_s)
 {
+    if (time == INT64_MAX)
+        return INT64_MAX;
     return time < INT64_MIN + (int64_t)skew_s ? INT64_MIN : time - (int64_t)skew_s;
+}
+
+/* The one computation, for opened and accepted ones. An end that is INT64_MAX is none. */
+static int64_t deadline_of(int64_t opened_at, uint32_t max_age_s, int64_t own_not_after, int64_t chain_not_after,
+    uint32_t skew_s)
+{
+    int64_t of_age = INT64_MAX;
+    if (max_age_s != 0 && opened_at <= INT64_MAX - (int64_t)max_age_s)
+        of_age = opened_at + (int64_t)max_age_s;
+    return earlier(of_age, earlier(before(own_not_after, skew_s), before(chain_not_after, skew_s)));
 }
 
 int64_t decide_deadline(const struct requirement *requirement, const struct verdict *verdict, int64_t opened_at,
     uint32_t skew_s)
 {
     const struct requirement_terms *terms = &requirement->terms;
-    int64_t deadline = INT64_MAX;
-    if (terms->max_age_s != 0)
-        deadline = opened_at > INT64_MAX - (int64_t)terms->max_age_s ? INT64_MAX
-                                                                      : opened_at + (int64_t)terms->max_age_s;
-    if (requirement->key.transport != TRANSPORT_TLS)
-        return deadline;
-    if (terms->credential != NULL)
-        deadline = earlier(deadline, before(terms->credential->not_after, skew_s));
-    if (requirement->key.level == LEVEL_ENCRYPT)
-        return deadline;
+    int64_t own = INT64_MAX, chain = INT64_MAX;
+    bool is_tls = requirement->key.transport == TRANSPORT_TLS;
+    if (is_tls && terms->credential != NULL)
+        own = terms->credential->not_after;
     /* What is not proven has no time left. */
     bool is_proven = verdict != NULL && verdict->result == VERDICT_PROVEN;
-    return earlier(deadline, is_proven ? before(verdict->chain_not_after, skew_s) : INT64_MIN);
+    if (is_tls && requirement->key.level != LEVEL_ENCRYPT)
+        chain = is_proven ? verdict->chain_not_after : INT64_MIN;
+    return deadline_of(opened_at, terms->max_age_s, own, chain, skew_s);
+}
+
+int64_t decide_deadline_accepted(uint32_t max_age_s, int64_t own_not_after, const struct verdict *verdict,
+    int64_t opened_at, uint32_t skew_s)
+{
+    bool is_proven = verdict != NULL && verdict->result == VERDICT_PROVEN;
+    return deadline_of(opened_at, max_age_s, own_not_after, is_proven ? verdict->chain_not_after : INT64_MAX, skew_s);
 }

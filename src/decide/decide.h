@@ -150,4 +150,9 @@ enum reason decide_publish(const struct requirement_key *fields, const struct co
 int64_t decide_deadline(const struct requirement *requirement, const struct verdict *verdict, int64_t opened_at,
     uint32_t skew_s);
 
+/* The same of one that was accepted; OWN_NOT_AFTER: end of the certificate that we showed, INT64_MAX: none. Whose peer
+ * has proven nothing (VERDICT may be NULL) has no chain that could end. */
+int64_t decide_deadline_accepted(uint32_t max_age_s, int64_t own_not_after, const struct verdict *verdict,
+    int64_t opened_at, uint32_t skew_s);
+
 #endif

@@ -20,17 +20,33 @@ static void send_alert(struct flow *flow, enum tls_alert alert)
     buffer_free(&bytes);
 }
 
-static const struct policy_credential *choose_credential(const struct server_profile *profile,
+int64_t flow_accepted_deadline(const struct flow *flow, const struct verdict *verdict)
+{
+    return decide_deadline_accepted(flow->max_age_s, flow->own_not_after, verdict, flow->opened_at, FLOW_CLOCK_SKEW_S);
+}
+
+/* A certificate that would end its connection at once is not shown. */
+static bool has_time_left(const struct flow *flow, const struct policy_credential *credential)
+{
+    int64_t now = loop_wall_s(flow->pool->loop);
+    return now < decide_deadline_accepted(0, credential->not_after, NULL, now, FLOW_CLOCK_SKEW_S);
+}
+
+static const struct policy_credential *choose_credential(const struct flow *flow, const struct server_profile *profile,
     const struct client_hello *hello)
 {
+    const struct policy_credential *first = NULL;
     enum tls_version version = client_hello_version(hello, profile->tls_min,
         profile->tls_max != TLS_VERSION_UNSET ? profile->tls_max : TLS_VERSION_1_3);
     for (size_t i = 0; i < profile->certificate_count; i++) {
         const struct policy_credential *credential = profile->certificates[i];
+        if (!has_time_left(flow, credential))
+            continue;
         if (client_hello_takes_key(hello, tls_credential_key_kind(credential->credential), version))
             return credential;
+        first = first != NULL ? first : credential;
     }
-    return profile->certificate_count > 0 ? profile->certificates[0] : NULL;
+    return first;
 }
 
 static int make_session(struct flow *flow, const struct server_profile *profile,
@@ -72,15 +88,16 @@ static bool start_tls(struct flow *flow, struct why *why)
     }
     const struct server_profile *profile = flow_profile_of(flow);
     const struct policy_credential *credential =
-        profile != NULL && profile->unusable == NULL ? choose_credential(profile, hello) : NULL;
+        profile != NULL && profile->unusable == NULL ? choose_credential(flow, profile, hello) : NULL;
     if (credential == NULL) {
         send_alert(flow, TLS_ALERT_UNRECOGNIZED_NAME);
-        (void)why_fail(why, ERROR_NOT_FOUND, "no usable server profile for listener %s and name \"%s\"", flow->listener,
-            flow->facts->server_name);
+        (void)why_fail(why, ERROR_NOT_FOUND, "no usable server profile or certificate for listener %s and name \"%s\"",
+            flow->listener, flow->facts->server_name);
         return false;
     }
     (void)slice_to_string(slice_of_string(credential->name), flow->facts->credential,
         sizeof(flow->facts->credential));
+    flow->own_not_after = credential->not_after;
     memcpy(flow->facts->credential_digest, credential->leaf_digest, DIGEST_SIZE);
     if (make_session(flow, profile, credential, why) == 0)
         return true;
@@ -109,12 +126,12 @@ static void publish(struct flow *flow)
         flow_end(flow, REASON_LIMIT, NULL);
         return;
     }
-    int64_t age = flow->pool->settings.max_age_s;
     flow_begin_life(flow, flow->pool->settings.max_age_s);
-    flow->deadline = age > 0 ? flow->opened_at + age : INT64_MAX;
-    if (flow->verdict != NULL && flow->verdict->result == VERDICT_PROVEN &&
-        flow->verdict->chain_not_after < flow->deadline)
-        flow->deadline = flow->verdict->chain_not_after;
+    flow->deadline = flow_accepted_deadline(flow, flow->verdict);
+    if (flow->opened_at >= flow->deadline) { /* what a certificate ends at once is not let in */
+        flow_end(flow, REASON_CERTIFICATE_EXPIRED, NULL);
+        return;
+    }
     flow->idle_timeout_s = flow->pool->settings.idle_timeout_s;
     if (flow_make_facts(flow, &why) != 0) {
         flow_end(flow, REASON_NO_MEMORY, &why);
@@ -259,6 +276,7 @@ void flow_pool_accept(struct flow_pool *pool, int fd, const struct endpoint *pee
     }
     flow->is_tls = is_tls;
     flow->listener = listener;
+    flow->own_not_after = INT64_MAX;
     flow->facts = connection_facts_new();
     flow->hello = is_tls ? calloc(1, sizeof(*flow->hello)) : NULL;
     flow->state = CONNECTION_HANDSHAKING;

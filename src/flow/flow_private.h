@@ -38,6 +38,7 @@ struct flow {
     struct placement *opener;       /* outbound, until ready: whose requirement opens it (INV-1) */
     struct connection_key *key;     /* outbound: frozen when dialled (INV-4) */
     const char *listener;           /* accepted */
+    int64_t own_not_after;          /* accepted: of the certificate that we showed; INT64_MAX: none */
     struct list waiters;            /* of placements, the opener first */
     uint32_t waiter_count;
 
@@ -174,6 +175,8 @@ enum reason flow_handshake_facts(const struct flow *flow, const struct requireme
     struct handshake_facts *handshake_r);
 
 /* flow_accept.c */
+/* Its hard end, should its peer have proven what VERDICT says (NULL: nothing). */
+int64_t flow_accepted_deadline(const struct flow *flow, const struct verdict *verdict);
 /* By today's policy, for that listener and the name that the peer asked for; NULL: none any more. */
 const struct server_profile *flow_profile_of(const struct flow *flow);
 void flow_in_bytes(struct flow *flow, struct slice bytes);

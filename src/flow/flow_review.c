@@ -61,6 +61,13 @@ void flow_note_terms(struct flow *flow, const struct requirement_terms *terms)
         flow->idle_timeout_s = terms->idle_timeout_s;
 }
 
+/* The path that holds today may end sooner than that of the handshake. */
+static void lower_deadline(struct flow *flow, int64_t deadline)
+{
+    if (deadline < flow->deadline)
+        flow->deadline = deadline;
+}
+
 /* The key has all that a verdict goes by; the store is that of the policy of today. */
 static enum reason review_opened(struct flow *flow, bool is_doubted, struct verdict *verdict_r)
 {
@@ -81,10 +88,8 @@ static enum reason review_opened(struct flow *flow, bool is_doubted, struct verd
     if (!is_doubted)
         return REASON_NONE;
     enum reason reason = flow_verify(flow, &requirement, verdict_r);
-    if (reason == REASON_NONE) {
-        int64_t deadline = decide_deadline(&requirement, verdict_r, flow->opened_at, FLOW_CLOCK_SKEW_S);
-        flow->deadline = deadline < flow->deadline ? deadline : flow->deadline;
-    }
+    if (reason == REASON_NONE)
+        lower_deadline(flow, decide_deadline(&requirement, verdict_r, flow->opened_at, FLOW_CLOCK_SKEW_S));
     return reason;
 }
 
@@ -104,6 +109,8 @@ static enum reason review_accepted(struct flow *flow, bool is_doubted, struct ve
     enum reason reason = flow_verify_accepted(flow, profile, verdict_r);
     if (reason == REASON_NONE && memcmp(verdict_r->trust_digest, verdict->trust_digest, DIGEST_SIZE) != 0)
         reason = REASON_VERDICT_STALE; /* proven, by other authorities than its facts say */
+    if (reason == REASON_NONE)
+        lower_deadline(flow, flow_accepted_deadline(flow, verdict_r));
     return reason;
 }
 

@@ -269,6 +269,26 @@ static void the_deadline_is_the_earliest_end(void **state)
     assert_true(decide_deadline(&requirement, NULL, INT64_MAX - 3, 0) == INT64_MAX);
 }
 
+/* By the same computation, and the same margin. */
+static void the_deadline_of_who_connected(void **state)
+{
+    (void)state;
+    const int64_t now = FIXTURE_NOW;
+    struct requirement requirement = fixture_requirement(LEVEL_DOMAIN);
+    struct verdict verdict = fixture_verdict(&requirement.key);
+    verdict.chain_not_after = now + 1000;
+    assert_true(decide_deadline_accepted(0, INT64_MAX, NULL, now, 10) == INT64_MAX);
+    assert_int_equal(decide_deadline_accepted(0, INT64_MAX, &verdict, now, 10), now + 990);
+    assert_int_equal(decide_deadline_accepted(0, now + 500, &verdict, now, 10), now + 490);
+    assert_int_equal(decide_deadline_accepted(0, now + 500, NULL, now, 10), now + 490);
+    assert_int_equal(decide_deadline_accepted(100, now + 500, &verdict, now, 10), now + 100);
+    /* What he showed beside that, and did not prove, says nothing. */
+    verdict.result = VERDICT_REFUSED;
+    assert_int_equal(decide_deadline_accepted(0, now + 5000, &verdict, now, 10), now + 4990);
+    assert_true(decide_deadline_accepted(0, INT64_MIN + 5, NULL, now, 10) == INT64_MIN);
+    assert_true(decide_deadline_accepted(100, INT64_MAX, NULL, INT64_MAX - 3, 10) == INT64_MAX);
+}
+
 static const char *take(struct buffer *buffer)
 {
     static char text[4096];
@@ -385,6 +405,7 @@ int main(void)
         cmocka_unit_test(a_floor_may_be_a_single_version),
         cmocka_unit_test(with_an_expired_certificate_of_ours_nothing_is_sent),
         cmocka_unit_test(the_deadline_is_the_earliest_end),
+        cmocka_unit_test(the_deadline_of_who_connected),
         cmocka_unit_test(rows_are_explained),
         cmocka_unit_test(requirements_are_explained),
         cmocka_unit_test(decisions_are_explained),

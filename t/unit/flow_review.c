@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow_review.c - what proved a connection must hold today: an authority or certificate that is gone, and a chain that
- * does not pass any more, take it out of use (INV-38, INV-39, INV-40); what holds keeps it. Real TLS peers; the verdict
- * can be replaced, and what it is asked is seen.
+ * does not pass any more, take it out of use (INV-38, INV-39, INV-40); what holds keeps it, until his certificates or
+ * ours end (INV-37). Real TLS peers; the verdict can be replaced, and what it is asked is seen.
  */
 #include "base/error.h"
 #include "flow_bench.h"
@@ -13,6 +13,7 @@
 
 static enum reason verdict_says;  /* NONE: what it really says */
 static bool verdict_has_no_memory;
+static int64_t verdict_ends;      /* what it says of the chain's end; 0: what it really says */
 static unsigned verdicts;
 
 int __real_verdict_take(const struct verdict_request *request, const struct certificate_chain *presented, int64_t now,
@@ -31,6 +32,8 @@ int __wrap_verdict_take(const struct verdict_request *request, const struct cert
         verdict_r->result = VERDICT_REFUSED;
         verdict_r->reason = verdict_says;
     }
+    if (rc == 0 && verdict_ends != 0)
+        verdict_r->chain_not_after = verdict_ends;
     return rc;
 }
 
@@ -38,6 +41,7 @@ int __wrap_verdict_take(const struct verdict_request *request, const struct cert
 struct world {
     bool lacks_certificate, has_other_authority, has_two_authorities;
     uint32_t revalidate_every_s;
+    int64_t edge_ends, second_ends; /* the certificates that we show to who connects; 0: never, there is no second */
 };
 static const struct world everything;
 static struct world world;
@@ -71,12 +75,20 @@ static void rows(struct policy_builder *builder)
     mutual.certificate_name = world.lacks_certificate ? NULL : "ours";
     struct server_profile profile = fixture_profile("edge", "edge", NULL);
     profile.certificate_names[0] = "edge";
-    profile.certificate_count = 1;
+    profile.certificate_names[1] = "second";
+    profile.certificate_count = world.second_ends != 0 ? 2 : 1;
     profile.client_auth = CLIENT_AUTH_REQUEST;
     profile.trust_set_name = "federation";
-    struct policy_credential edge = bench_credential("edge", &cast.biloxi);
+    struct policy_credential edge = bench_credential("edge", &cast.biloxi),
+                             second = bench_credential("second", &cast.theirs);
+    edge.not_after = world.edge_ends != 0 ? world.edge_ends : INT64_MAX;
+    second.not_after = world.second_ends;
     assert_int_equal(policy_builder_trust_set(builder, &federation), 0);
     assert_int_equal(policy_builder_credential(builder, &edge), 0);
+    if (world.second_ends != 0)
+        assert_int_equal(policy_builder_credential(builder, &second), 0);
+    else
+        bench_release_ops()->credential(second.credential);
     if (!world.lacks_certificate)
         assert_int_equal(policy_builder_credential(builder, &credential), 0);
     else
@@ -93,6 +105,7 @@ static struct bench_peer *begin_with(struct bench *bench, void (*change)(struct 
 {
     verdict_says = REASON_NONE;
     verdict_has_no_memory = false;
+    verdict_ends = 0;
     world = everything;
     bench_init(bench, change);
     bench->is_answered = true;
@@ -360,6 +373,117 @@ static void who_called_us_is_proven_anew_likewise(void **state)
     }
 }
 
+/* What the pool has of who connected. */
+struct callers {
+    unsigned count;
+    int64_t deadline; /* of the last one */
+    char certificate[ROW_NAME_SIZE]; /* that we showed to him */
+};
+
+static void note_caller(void *arg, const struct flow_status *status)
+{
+    struct callers *callers = arg;
+    if (!status->is_accepted || status->facts == NULL)
+        return;
+    callers->count++;
+    callers->deadline = status->deadline;
+    memcpy(callers->certificate, status->facts->credential, sizeof(callers->certificate));
+}
+
+static struct callers callers_of(const struct bench *bench)
+{
+    struct callers callers = { .count = 0 };
+    flow_pool_visit(bench->pool, note_caller, &callers);
+    return callers;
+}
+
+/* Connects when the policy is as WORLD says; what the pool has of him. */
+static struct callers let_call(struct bench *bench, const struct peer_options *options)
+{
+    struct bench_peer *callers = bench_peer(bench, NULL, false);
+    uint64_t ended = flow_pool_counts(bench->pool).accepted + flow_pool_counts(bench->pool).failed;
+    bench_policy(bench, rows);
+    bench_call(callers, options, options == NULL);
+    while (flow_pool_counts(bench->pool).accepted + flow_pool_counts(bench->pool).failed == ended)
+        loop_turn(bench->loop, true);
+    return callers_of(bench);
+}
+
+enum { SKEW_S = 5 };
+
+/* Of his chain and our certificate whichever ends first, before any clock could say so (INV-37). */
+static void who_called_us_stays_until_a_certificate_ends(void **state)
+{
+    (void)state;
+    const struct peer_options known = { .identity = &cast.caller }, nobody = { .identity = NULL };
+    for (unsigned round = 0; round < 5; round++) {
+        struct bench bench;
+        (void)begin(&bench);
+        int64_t now = loop_wall_s(bench.loop);
+        verdict_ends = now + (round == 2 ? 100 : 300);
+        world.edge_ends = round == 3 ? 0 : now + 200;
+        struct callers callers = let_call(&bench, round == 0 ? NULL : round == 1 ? &nobody : &known);
+        assert_int_equal(callers.count, 1);
+        if (round == 0)
+            assert_true(callers.deadline == INT64_MAX); /* without TLS */
+        else
+            assert_int_equal(callers.deadline, now - SKEW_S + (round == 2 ? 100 : round == 3 ? 300 : 200));
+        bench_fini(&bench);
+    }
+}
+
+/* A later look at his chain takes time from him, and gives none. */
+static void who_called_us_stays_as_long_as_the_path_of_today(void **state)
+{
+    (void)state;
+    static const int ends[] = { 100, 50, 80, 20 }, expected[] = { 100, 50, 50, 20 };
+    const struct peer_options known = { .identity = &cast.caller };
+    struct bench bench;
+    (void)begin(&bench);
+    int64_t now = loop_wall_s(bench.loop);
+    world.edge_ends = now + 200;
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        verdict_ends = now + ends[i];
+        verdicts = 0;
+        if (i == 0)
+            (void)let_call(&bench, &known);
+        else
+            flow_pool_renew(bench.pool, RELOAD_REVALIDATE);
+        while (verdicts == 0)
+            loop_turn(bench.loop, true);
+        assert_int_equal(callers_of(&bench).deadline, now - SKEW_S + expected[i]);
+    }
+    assert_int_equal(bench.closed, 0);
+    verdict_ends = now + SKEW_S;
+    flow_pool_renew(bench.pool, RELOAD_REVALIDATE);
+    fixture_until_count(bench.loop, &bench.closed, 1);
+    bench_fini(&bench);
+}
+
+/* The certificate that ends now is passed over for the next one; if there is none, or it is his that ends, nobody is
+ * let in. */
+static void what_a_certificate_ends_at_once_is_not_let_in(void **state)
+{
+    (void)state;
+    const struct peer_options known = { .identity = &cast.caller }, nobody = { .identity = NULL };
+    for (unsigned round = 0; round < 3; round++) {
+        struct bench bench;
+        (void)begin(&bench);
+        int64_t now = loop_wall_s(bench.loop);
+        world.edge_ends = round < 2 ? now + SKEW_S : 0;
+        world.second_ends = round == 0 ? now + 100 : 0;
+        verdict_ends = round == 2 ? now + SKEW_S : 0;
+        struct callers callers = let_call(&bench, round < 2 ? &nobody : &known);
+        assert_int_equal(callers.count, round == 0 ? 1 : 0);
+        if (round == 0) {
+            assert_string_equal(callers.certificate, "second");
+            assert_int_equal(callers.deadline, now - SKEW_S + 100);
+        }
+        assert_int_equal(flow_pool_counts(bench.pool).accepted, round == 0 ? 1 : 0);
+        bench_fini(&bench);
+    }
+}
+
 static void the_modes_of_a_reload(void **state)
 {
     (void)state;
@@ -429,6 +553,9 @@ int main(void)
         cmocka_unit_test(a_row_wants_it_often),
         cmocka_unit_test(a_request_finds_out_that_it_is_over),
         cmocka_unit_test(who_called_us_is_proven_anew_likewise),
+        cmocka_unit_test(who_called_us_stays_until_a_certificate_ends),
+        cmocka_unit_test(who_called_us_stays_as_long_as_the_path_of_today),
+        cmocka_unit_test(what_a_certificate_ends_at_once_is_not_let_in),
         cmocka_unit_test(the_modes_of_a_reload),
         cmocka_unit_test(a_turn_has_a_few_verdicts_only),
     };

@@ -317,8 +317,11 @@ void oracle_heard(struct stream *link, const struct connection_facts *facts)
         model_fail(NULL, link, "INV-23: a caller is heard whom no profile lets in");
     if (policy->profile.client_auth == CLIENT_AUTH_REQUIRE && !is_proven)
         model_fail(NULL, link, "INV-44: a caller is heard who has to prove himself, and did not");
+    if (link->shown_credential >= 0 &&
+        link->opened_at >= model()->credential_ends[link->shown_credential] - MODEL_SKEW_S)
+        model_fail(NULL, link, "INV-37: a caller is heard where our certificate had ended");
     if (is_proven && (!link->has_shown || (class.roots & 1u << shown.root) == 0 ||
-            link->opened_at < shown.not_before || link->opened_at >= shown.not_after))
+            link->opened_at < shown.not_before || link->opened_at >= shown.not_after - MODEL_SKEW_S))
         model_fail(NULL, link, "S3: a caller is taken for proven who is not");
 }
 

@@ -88,6 +88,15 @@ struct slice response_origin(enum transport transport, const struct connection_f
     return slice_of((const char *)out, RESPONSE_ORIGIN_SIZE);
 }
 
+/* Without memory it cannot be handed to the worker of its request. A datagram is sent again; nobody sends again what was
+ * said on a stream: the end of that tells all workers at once who need not wait there, and takes no memory. */
+static void lose_response(struct worker *worker, const struct upstream *upstream, const struct sip_message *message)
+{
+    transmit_undeliverable(worker, "response", sip_message_call_id(message), NULL);
+    if (upstream->transport != TRANSPORT_UDP)
+        ignore_result(flow_pool_close(worker->pool, upstream->handle, REASON_NO_MEMORY)); /* or it has ended */
+}
+
 static void receive_response(struct worker *worker, const struct upstream *upstream, struct sip_message *message)
 {
     struct sip_defect defect;
@@ -107,9 +116,13 @@ static void receive_response(struct worker *worker, const struct upstream *upstr
         take_response(worker, message, origin);
         return;
     }
-    struct remote_response *response = owner < worker->relay->worker_count ? calloc(1, sizeof(*response)) : NULL;
-    if (response == NULL) {
+    if (owner >= worker->relay->worker_count) {
         drop(worker, message, "no way to its worker");
+        return;
+    }
+    struct remote_response *response = calloc(1, sizeof(*response));
+    if (response == NULL) {
+        lose_response(worker, upstream, message);
         return;
     }
     response->message = sip_message_ref(message);

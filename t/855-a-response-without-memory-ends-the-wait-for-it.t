@@ -1,0 +1,69 @@
+#!/usr/bin/perl
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A next hop answers a request of another worker, and there is no memory to hand the answer on: who waits for it is
+# answered then, and does not wait until the request's timers end; it is counted and in the log.
+use v5.36;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Test::More;
+use Trelay::Edge;
+use Trelay::Loopback qw(own_address);
+use Trelay::SIP qw(response);
+use Trelay::Shortage;
+
+use constant { WORKERS => 8, ALLOCATIONS_MAX => 60, RESENDS => 16, PASSES => 5 };
+
+# Timers that end long after the test has given up.
+my $memory = Trelay::Shortage->new;
+my $edge   = Trelay::Edge->start(foresee => 0, workers => WORKERS, configuration => "timers {\n    t1 = 4000\n}\n");
+my $ca     = $edge->pki->authority('federation');
+my %far    = map { $_ => Trelay::SIP::Listener->new(host => own_address($_),
+    tls => { certificate => $ca->leaf("far $_", uri => ["sip:p$_.example"]) }) } 2, 3;
+$edge->apply($edge->trust_sql('fed', $ca) . join ';', map {
+    "INSERT INTO trelay.outbound_policy (name, domain, level, trust_set, next_hop) VALUES"
+        . " ('p$_', 'p$_.example', 'domain', 'fed', '{" . $far{$_}->host . ':' . $far{$_}->port . "}')"
+} sort keys %far);
+
+# What the phone hears of a request that is answered when the Nth allocation from then on is refused, and whether it was.
+# It asks again where its datagram, or the answer to it, found no memory.
+sub outcome ($n, $nth) {
+    my $sent   = $edge->send('OPTIONS', "sip:bob\@p$n.example", flags => 'no-conn-reuse');
+    my $stream = $far{$n}->accept // return ('no connection', 0);
+    my $seen   = $stream->receive // return ('no request', 0);
+    $memory->refuse($nth);
+    $stream->send(response($seen, 200, 'OK', to_tag => 'far'));
+    for (1 .. RESENDS) {
+        while (my $message = $edge->phone->receive(0.5)) {
+            next if $message->call_id ne $sent->call_id || $message->status < 200;
+            return ($message->status, $memory->plenty);
+        }
+        $edge->phone->send($sent->text, $edge->host, 5060);
+    }
+    return ('nothing', $memory->plenty);
+}
+
+# Each allocation from an answer on; others that the daemon makes meanwhile may take the place of one, so until it has
+# happened.
+sub has_been_lost () { return $edge->daemon->log =~ /event=message-undeliverable [^\n]*what=response/ }
+for my $pass (1 .. PASSES) {
+    for my $n (sort keys %far) {
+        my ($nth, $was_refused, @outcomes) = (0, 1);
+        while ($was_refused && $nth < ALLOCATIONS_MAX) {
+            (my $outcome, $was_refused) = outcome($n, $nth++);
+            push @outcomes, $outcome;
+        }
+        is_deeply([ grep { !/^(?:200|5\d\d)$/ } @outcomes ], [], "partner $n: each wait has an end (@outcomes)");
+        ok(!$was_refused, "partner $n: all allocations were refused once");
+    }
+    last if has_been_lost();
+}
+my %owners = map { $_ => 1 } $edge->daemon->log =~ /event=connection-opened connection=(\d+)\./g;
+SKIP: {
+    skip 'all may be on one worker', 2 if keys %owners == 1 && !has_been_lost();
+    ok(has_been_lost(), 'what is lost is in the log');
+    cmp_ok($edge->control('status')->{dropped}, '>', 0, 'and counted');
+}
+
+$edge->stop;
+done_testing;

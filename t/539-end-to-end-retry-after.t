@@ -12,8 +12,8 @@ use Trelay::Loopback qw(own_address);
 use Trelay::SIP qw(response);
 use Trelay::SIP::Server;
 
-# What is held is a worker's own, and explain does not know of it.
-my $edge = Trelay::Edge->start(workers => 1, foresee => 0, configuration => <<'END');
+# What is held is a worker's own: there is one.
+my $edge = Trelay::Edge->start(workers => 1, configuration => <<'END');
 limits {
     backoff = 1
     backoff_max = 600000
@@ -55,17 +55,27 @@ sub asked ($domain, $busy) {
     return (scalar(() = $busy->messages) - $seen, $reply->status);
 }
 
+# Where explain has a request for that domain go.
+sub foretold ($domain) {
+    my $explained = $edge->control('explain', "sip:bob\@$domain.example");
+    return join ' ', $explained->{target}, map { "instead of $_->{target} $_->{reason}" } @{ $explained->{passed_over} // [] };
+}
+
 for my $transport (qw(tls udp)) {
     my $busy = $partner{$transport}[0];
     is_deeply([ asked($transport, $busy) ], [ 1, 200 ], "C09 $transport: it is asked, and answers 503; the other serves");
+    is(foretold($transport), place($partner{$transport}[1]) . ' instead of ' . place($busy) . ' backoff', "$transport: which explain foretells");
     is_deeply([ asked($transport, $busy) ], [ 0, 200 ], "C09 $transport: from then on the other one alone is asked");
 }
 my $busy = $partner{tls}[0];
 is_deeply([ asked('same', $busy) ],  [ 0, 200 ], 'by a request of another row with the same key as well');
 is_deeply([ asked('other', $busy) ], [ 1, 200 ], 'who has to prove another name is asked');
+is_deeply($edge->control('explain', 'sip:bob@lone.example')->{held}, { why => 'unavailable', workers => 1, of => 1 },
+    'explain tells of it where there is no other');
 is_deeply([ asked('lone', $busy) ],  [ 1, 500 ], 'where there is no other, it is asked');
 is_deeply([ asked('soon', $never) ], [ 1, 200 ], 'without a number') for 1 .. 2;
 $edge->control('reload');
+is(foretold('tls'), place($busy), 'after a reload explain knows nothing of it');
 is_deeply([ asked('tls', $busy) ], [ 1, 200 ], 'a reload forgets it');
 
 $edge->stop;

@@ -15,6 +15,7 @@ my $rate    = $ENV{TEST_RATE}    // 1000;
 my $seconds = $ENV{TEST_SECONDS} // 8;
 # Answers over UDP are remembered for 64*T1.
 my $t1 = $ENV{TEST_SECONDS} ? 500 : 100;
+# A load does not come from the phone, and is too much to be asked about.
 my $edge = Trelay::Edge->start(workers => 2, foresee => 0, configuration => <<"END");
 limits {
     transactions = 1000000

@@ -20,6 +20,7 @@ my $limit = int($kept * 8 / 7); # an eighth is for dialogs
 my $over  = int $kept / 7;
 # Timer B is 64*T1: long enough to fill the table, short enough to wait for.
 my $t1 = $kept > 10000 ? 2000 : 100;
+# The calls come from templates, as many as there is room for: too many to be asked about, and none gets further.
 my $edge = Trelay::Edge->start(foresee => 0, configuration => <<"END");
 limits {
     transactions = $limit

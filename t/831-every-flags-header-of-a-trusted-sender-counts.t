@@ -12,8 +12,7 @@ use Trelay::Loopback qw(own_address);
 use Trelay::SIP qw(response);
 use Trelay::SIP::Server;
 
-my $edge    = Trelay::Edge->start(foresee => 0, # explain takes lookup as the operator's
-    configuration => qq(lookup = "dst+default"\n));
+my $edge    = Trelay::Edge->start(configuration => qq(lookup = "dst+default"\n));
 my $ca      = $edge->pki->authority('federation');
 my $partner = Trelay::SIP::Server->start(transport => 'tls', host => own_address(2),
     tls => { certificate => $ca->leaf('biloxi', uri => ['sip:biloxi.example']) });

@@ -12,6 +12,7 @@ use Trelay::Edge;
 use Trelay::Loopback qw(own_address);
 use Trelay::SIP::Server;
 
+# Records get lost here, and there is none to compare what explain foretells with.
 my $edge    = Trelay::Edge->start(foresee => 0, configuration => "accounting {\n    backlog = 64\n}\n");
 my $partner = Trelay::SIP::Server->start(transport => 'udp', host => own_address(2));
 my $address = $partner->host . ':' . $partner->port;

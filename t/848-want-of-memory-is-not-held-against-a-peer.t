@@ -15,7 +15,7 @@ use Trelay::SIP::Server;
 use constant ALLOCATIONS_MAX => 400;
 
 my $memory = Trelay::Shortage->new;
-my $edge = Trelay::Edge->start(foresee => 0, configuration => <<'END');
+my $edge = Trelay::Edge->start(configuration => <<'END');
 limits {
     backoff = 600000
     backoff_max = 600000

@@ -15,7 +15,7 @@ use constant { WORKERS => 8, ALLOCATIONS => 9 };
 
 # Timers that end long after the test has given up.
 my $memory = Trelay::Shortage->new;
-my $edge   = Trelay::Edge->start(foresee => 0, workers => WORKERS, configuration => "timers {\n    t1 = 4000\n}\n");
+my $edge   = Trelay::Edge->start(workers => WORKERS, configuration => "timers {\n    t1 = 4000\n}\n");
 my $ca     = $edge->pki->authority('federation');
 my %far    = map { $_ => Trelay::SIP::Listener->new(host => own_address($_),
     tls => { certificate => $ca->leaf("far $_", uri => ["sip:p$_.example"]) }) } 2, 3;

@@ -87,8 +87,8 @@ static enum lookup_result look_up(struct explanation *explanation, const struct 
         .query = { .next_hop_domain = or_null(asked->next_hop_domain),
             .request_domain = or_null(asked->request_domain), .source_domain = or_null(asked->source_domain),
             .peer = or_null(asked->peer) },
-        .order = &asked->order, .flags = &asked->flags, .is_address_of_row = explanation->is_address_of_row,
-        .pin = pin_of(explanation) };
+        .order = &asked->order, .usual = asked->has_senders_lookup ? &asked->usual : NULL,
+        .flags = &asked->flags, .is_address_of_row = explanation->is_address_of_row, .pin = pin_of(explanation) };
     return requirement_look_up(explanation->snapshot, &question, address, rule_r);
 }
 
@@ -123,7 +123,7 @@ static enum reason keep_floor(struct explanation *explanation, const struct requ
 
 /* What is said of one address. */
 static const char *const of_address[] = { "target", "transport", "level", "expected_domain", "certificate", "sni",
-    "trust_set", "key_digest", "key", "terms", "upgrade" };
+    "trust_set", "key_digest", "key", "terms", "upgrade", "held" };
 
 static bool has_next(const struct explanation *explanation)
 {
@@ -152,10 +152,32 @@ static void say_upgrade(struct explanation *explanation, const struct decision_r
         is_refused ? reason_word(result->upgrade_refusal) : upgrade_obstacle_name(result->upgrade));
 }
 
-static void on_decided(void *arg, const struct decision_result *result)
+/* Workers spare this address their requests where there is another (relay/held.h). True: all of them, and there is. */
+static bool is_spared(struct explanation *explanation, const struct relay_considered *considered, struct why *why)
+{
+    uint32_t holding = considered->silent > 0 ? considered->silent : considered->unavailable;
+    const char *word = considered->silent > 0 ? "silent" : "unavailable";
+    if (holding == 0)
+        return false;
+    (void)json_object_set_new(explanation->answer, "held",
+        json_pack("{s:s, s:I, s:I}", "why", word, "workers", (json_int_t)holding, "of",
+            (json_int_t)considered->workers));
+    (void)why_fail(why, ERROR_REFUSED, considered->silent > 0 ? "it did not answer the last datagrams"
+                                                              : "it asked for rest: Retry-After");
+    return holding == considered->workers && has_next(explanation);
+}
+
+static void on_decided(void *arg, const struct relay_considered *considered)
 {
     struct explanation *explanation = arg;
+    const struct decision_result *result = &considered->result;
+    struct why why = WHY_NONE;
     char id[CONNECTION_ID_SIZE];
+    if (is_spared(explanation, considered, &why)) {
+        pass_over(explanation, REASON_BACKOFF, &why);
+        try_addresses(explanation);
+        return;
+    }
     say_upgrade(explanation, result);
     if (result->decision == DECISION_REJECT && has_next(explanation)) {
         pass_over(explanation, result->reason, NULL);
@@ -308,6 +330,10 @@ static void locate(struct explanation *explanation)
 static enum reason refused_beforehand(const struct explanation *explanation, struct why *why)
 {
     const struct control_environment *environment = &explanation->environment;
+    if (explanation->question.conflict.text[0] != '\0') {
+        *why = explanation->question.conflict;
+        return REASON_FLAG_CONFLICT;
+    }
     if (relay_policy_is_stale(environment->relay, explanation->snapshot, loop_wall_s(environment->loop)))
         return REASON_POLICY_STALE;
     if (slice_is_absent(explanation->question.uri.maddr))

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-static const char *const known[] = { "command", "destination", "source", "peer", "request", "contact", "flags", "pin",
-    "call-id", "from-tag", "to-tag" };
+static const char *const known[] = { "command", "destination", "source", "peer", "request", "contact", "flags",
+    "sender-flags", "pin", "call-id", "from-tag", "to-tag" };
 
 static int check_members(json_t *members, struct why *why)
 {
@@ -21,8 +21,8 @@ static int check_members(json_t *members, struct why *why)
             i++;
         if (i == ARRAY_SIZE(known))
             return why_fail(why, ERROR_SYNTAX,
-                "\"%s\" means nothing here; there are source, peer, request, contact, flags, pin, call-id, from-tag "
-                "and to-tag",
+                "\"%s\" means nothing here; there are source, peer, request, contact, flags, sender-flags, pin, "
+                "call-id, from-tag and to-tag",
                 name);
         if (!json_is_string(value) && !json_is_null(value))
             return why_fail(why, ERROR_SYNTAX, "%s must be text", name);
@@ -90,17 +90,36 @@ static int read_places(json_t *members, struct explain_question *question, struc
     return 0;
 }
 
+static void set_order(const struct flag_set *flags, const struct control_environment *environment,
+    struct policy_lookup_order *order_r)
+{
+    *order_r = flags_have(flags, T_RELAY_LOOKUP) ? flags->lookup : environment->settings->lookup;
+}
+
+/* Those of the operator, in the peer's row and the route's, and then those of X-Trelay-Flags. */
+static int read_flags(const struct control_environment *environment, json_t *members,
+    struct explain_question *question, struct why *why)
+{
+    struct slice flags = member(members, "flags"), senders = member(members, "sender-flags");
+    struct flag_set own, sent;
+    if (flags_parse(slice_is_absent(flags) ? SLICE_LITERAL("") : flags, &own, why) != 0 ||
+        flags_parse(slice_is_absent(senders) ? SLICE_LITERAL("") : senders, &sent, why) != 0)
+        return ERROR_SYNTAX;
+    if (flags_merge(&own, &sent, &question->flags, &question->conflict) != 0)
+        question->flags = own;
+    question->has_senders_lookup = flags_have(&sent, T_RELAY_LOOKUP);
+    set_order(&own, environment, &question->usual);
+    set_order(&question->flags, environment, &question->order);
+    return 0;
+}
+
 static int read_terms(const struct control_environment *environment, json_t *members,
     struct explain_question *question, struct why *why)
 {
-    struct slice peer = member(members, "peer"), flags = member(members, "flags");
+    struct slice peer = member(members, "peer");
     if (!slice_is_absent(peer) && !slice_to_string(peer, question->peer, sizeof(question->peer)))
         return why_fail(why, ERROR_SYNTAX, "the peer's name is too long");
-    if (flags_parse(slice_is_absent(flags) ? SLICE_LITERAL("") : flags, &question->flags, why) != 0)
-        return ERROR_SYNTAX;
-    question->order = flags_have(&question->flags, T_RELAY_LOOKUP) ? question->flags.lookup
-                                                                   : environment->settings->lookup;
-    return 0;
+    return read_flags(environment, members, question, why);
 }
 
 /* The value of the parameter, which may come with its name, in our Route URI, or in a whole Route value. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* explain_question.h - what a request would bring that is not sent, as far as it decides where the request goes.
- * In:    members of a JSON object: destination, source, peer, request, contact, flags; pin, call-id, from-tag, to-tag.
+ * In:    members of a JSON object: destination, source, peer, request, contact, flags, sender-flags; pin, call-id,
+ *        from-tag, to-tag.
  * Out:   the same, read as the relay reads a request; private to src/control.
  * Never: passes over a member that it does not know, or takes one that cannot be read for absent.
  */
@@ -22,8 +23,11 @@ struct explain_question {
     char next_hop_domain[DOMAIN_NAME_SIZE]; /* "" for an address; likewise below for none */
     char request_domain[DOMAIN_NAME_SIZE], source_domain[DOMAIN_NAME_SIZE], peer[ROW_NAME_SIZE];
     bool is_sips_request, has_sip_contact;
-    struct flag_set flags;
+    struct flag_set flags;                  /* with the sender's */
     struct policy_lookup_order order;
+    struct policy_lookup_order usual;       /* without the sender's, which leads elsewhere by permission */
+    bool has_senders_lookup;
+    struct why conflict;                    /* why his flags cannot stand beside the others; "": they can */
     const char *pin_word;                   /* what became of the pin; NULL: none was brought */
     struct dialog_part pin;                 /* level UNSET: nothing is known of that hop */
 };

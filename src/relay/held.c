@@ -12,15 +12,19 @@ static int64_t now_of(const struct worker *worker)
     return (int64_t)loop_now_ms(worker->loop);
 }
 
+static void place_of(const struct worker *worker, const struct endpoint *endpoint, struct connection_key *place_r)
+{
+    const struct requirement_key fields = { .role = ROLE_OUT, .transport = TRANSPORT_UDP, .destination = *endpoint };
+    backoff_place(&fields, worker->relay->hash_seed, place_r);
+}
+
 /* The book of places that do not answer datagrams, and the place of the last try in it; NULL: it is none. */
 static struct backoff_book *silent_place(const struct relay_step *step, struct connection_key *place_r)
 {
     struct worker *worker = step->exchange->worker;
-    const struct requirement_key fields = { .role = ROLE_OUT, .transport = TRANSPORT_UDP,
-        .destination = step->target.endpoint };
     if (step->target.transport != TRANSPORT_UDP)
         return NULL;
-    backoff_place(&fields, worker->relay->hash_seed, place_r);
+    place_of(worker, &step->target.endpoint, place_r);
     return &worker->silent;
 }
 
@@ -62,12 +66,12 @@ bool held_is_place(const struct relay_step *step)
 
 /* The hash stands for the key: it is of the process's seed, and what is passed over wrongly once in 2^64 is served by
  * another address under the same row. */
-static struct connection_key key_of(const struct relay_step *step)
+static struct connection_key key_of(uint64_t hash)
 {
     struct connection_key key;
-    key.hash = step->key_hash;
-    key.length = sizeof(step->key_hash);
-    memcpy(key.bytes, &step->key_hash, sizeof(step->key_hash));
+    key.hash = hash;
+    key.length = sizeof(hash);
+    memcpy(key.bytes, &hash, sizeof(hash));
     return key;
 }
 
@@ -91,16 +95,29 @@ void held_unavailable(struct relay_step *step, const struct sip_message *respons
     uint32_t seconds = retry_after_s(response);
     if (seconds == 0)
         return;
-    const struct connection_key key = key_of(step);
+    const struct connection_key key = key_of(step->key_hash);
     backoff_expire(&worker->unavailable, now_of(worker));
     backoff_hold(&worker->unavailable, &key, now_of(worker), (uint64_t)seconds * 1000);
 }
 
 bool held_is_key(const struct relay_step *step)
 {
-    const struct worker *worker = step->exchange->worker;
+    return held_shows_key(step->exchange->worker, step->key_hash);
+}
+
+bool held_shows_key(const struct worker *worker, uint64_t hash)
+{
     if (worker->unavailable.entries.count == 0)
         return false;
-    const struct connection_key key = key_of(step);
+    const struct connection_key key = key_of(hash);
     return backoff_state(&worker->unavailable, &key, now_of(worker)) == BACKOFF_HELD;
+}
+
+bool held_shows_place(const struct worker *worker, const struct requirement_key *fields)
+{
+    struct connection_key place;
+    if (fields->transport != TRANSPORT_UDP || worker->silent.entries.count == 0)
+        return false;
+    place_of(worker, &fields->destination, &place);
+    return backoff_state(&worker->silent, &place, now_of(worker)) == BACKOFF_HELD;
 }

@@ -21,4 +21,8 @@ bool held_is_place(const struct relay_step *step);
 /* Who answers under the key of this try wants no requests now. */
 bool held_is_key(const struct relay_step *step);
 
+/* The same of a request that is not sent, for explain: nobody's try to find out is taken. */
+bool held_shows_place(const struct worker *worker, const struct requirement_key *fields);
+bool held_shows_key(const struct worker *worker, uint64_t hash);
+
 #endif

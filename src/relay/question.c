@@ -3,6 +3,7 @@
  * A question travels from worker to worker and then back, so that nothing is shared and nobody waits.
  */
 #include "base/error.h"
+#include "relay/held.h"
 #include "relay/worker.h"
 
 #include <stdlib.h>
@@ -138,16 +139,30 @@ struct consider_question {
     struct requirement requirement;
     struct connection_key key;
     bool has_other;
-    struct decision_result result;
+    struct relay_considered considered;
+    uint32_t next; /* worker to ask what it holds */
 };
 
 static void deliver_decision(void *receiver, struct mail *mail)
 {
     (void)receiver;
     struct consider_question *question = CONTAINER_OF(mail, struct consider_question, mail);
-    question->done(question->arg, &question->result);
+    question->done(question->arg, &question->considered);
     policy_snapshot_unref(question->snapshot);
     free(question);
+}
+
+static void deliver_held(void *receiver, struct mail *mail)
+{
+    const struct worker *worker = receiver;
+    struct consider_question *question = CONTAINER_OF(mail, struct consider_question, mail);
+    struct relay_considered *considered = &question->considered;
+    considered->silent += held_shows_place(worker, &question->requirement.key);
+    considered->unavailable += held_shows_key(worker, question->key.hash);
+    if (++question->next < considered->workers)
+        mail_post(worker->relay->workers[question->next].mailbox, &question->mail, deliver_held);
+    else
+        mail_post(question->reply_to, &question->mail, deliver_decision);
 }
 
 static void deliver_consider(void *receiver, struct mail *mail)
@@ -155,11 +170,12 @@ static void deliver_consider(void *receiver, struct mail *mail)
     struct worker *worker = receiver;
     struct consider_question *question = CONTAINER_OF(mail, struct consider_question, mail);
     if (worker->pool == NULL)
-        question->result = (struct decision_result){ .decision = DECISION_REJECT, .reason = REASON_SHUTDOWN };
+        question->considered.result = (struct decision_result){ .decision = DECISION_REJECT,
+            .reason = REASON_SHUTDOWN };
     else
-        question->result = flow_pool_consider(worker->pool, &question->requirement, &question->key,
+        question->considered.result = flow_pool_consider(worker->pool, &question->requirement, &question->key,
             question->has_other);
-    mail_post(question->reply_to, &question->mail, deliver_decision);
+    mail_post(worker->relay->workers[0].mailbox, &question->mail, deliver_held);
 }
 
 int relay_consider(struct relay *relay, const struct requirement *requirement, struct policy_snapshot *snapshot,
@@ -174,6 +190,7 @@ int relay_consider(struct relay *relay, const struct requirement *requirement, s
     question->snapshot = policy_snapshot_ref(snapshot);
     question->requirement = *requirement;
     question->has_other = has_other;
+    question->considered.workers = relay->worker_count;
     connection_key_encode(&requirement->key, relay->hash_seed, &question->key);
     uint32_t owner = address_worker(&requirement->key.destination.address, relay->worker_count);
     mail_post(relay->workers[owner].mailbox, &question->mail, deliver_consider);

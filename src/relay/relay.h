@@ -79,8 +79,15 @@ int relay_list_connections(struct relay *relay, struct mailbox *reply_to, relay_
     void *arg) MUST_CHECK;
 
 /* What the pool of the owner would decide now for this requirement, where there is another address to go on with or
- * none; DONE as above. */
-typedef void relay_consider_fn(void *arg, const struct decision_result *result);
+ * none; and how many workers would not come that far where there is one: each has met the peer itself. DONE as above.
+ */
+struct relay_considered {
+    struct decision_result result;
+    uint32_t workers;
+    uint32_t silent;      /* of them: the place did not answer their datagrams */
+    uint32_t unavailable; /* of them: who answers under this key asked for that, with Retry-After */
+};
+typedef void relay_consider_fn(void *arg, const struct relay_considered *considered);
 int relay_consider(struct relay *relay, const struct requirement *requirement, struct policy_snapshot *snapshot,
     bool has_other, struct mailbox *reply_to, relay_consider_fn *done, void *arg) MUST_CHECK;
 

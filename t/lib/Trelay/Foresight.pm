@@ -2,7 +2,8 @@
 # Foresight.pm - INV-50 as an oracle: what explain says of each request ahead of it, and what its record says afterwards.
 # In:  requests of the phone as they are sent, the control socket, the rows that route; records. Out: where the two differ.
 # Never: tells the relay what will come: explain is asked about one hop, as an operator would. What cannot be compared is
-#        left out: a request from somebody else, after a change of policy, or, of the decision, beside others under way.
+#        left out: a request from somebody else, after a change of policy, or, of the decision, beside others under way; CANCEL
+#        and the ACK of a refusal, which go where their INVITE went, and the ACK of a success, of which there is no record.
 #
 #   my $foresight = Trelay::Foresight->new(socket => "$directory/control", own => ['127.0.0.1', 'atlanta.example']);
 #   $foresight->rows($json);                  # what ROWS_SQL gives
@@ -95,13 +96,12 @@ sub fits ($route, $host) {
 
 sub joined_flags (@lists) { return join ',', grep { defined && $_ ne '' } @lists }
 
-# Next hops that the request may have: name of the route row ('' for none), URI, flags.
+# Next hops that the request may have: name of the route row ('' for none), URI, flags of the operator.
 sub next_hops ($self, $message, $route) {
-    my @flags = ($self->{rows}{flags}, $message->header('X-Trelay-Flags'));
-    return [ '', $route->{uris}[0] // $message->uri, joined_flags(@flags) ] if @{ $route->{uris} } || defined $message->to_tag;
+    my $own = joined_flags($self->{rows}{flags});
+    return [ '', $route->{uris}[0] // $message->uri, $own ] if @{ $route->{uris} } || defined $message->to_tag;
     my @rows = grep { fits($_, host_of($message->uri)) } @{ $self->{rows}{routes} // [] };
-    return [ '', $message->uri, joined_flags(@flags) ],
-        map { [ $_->{name}, $_->{next_hop} // $message->uri, joined_flags($_->{flags}, @flags) ] } @rows;
+    return [ '', $message->uri, $own ], map { [ $_->{name}, $_->{next_hop} // $message->uri, joined_flags($_->{flags}, $own) ] } @rows;
 }
 
 sub tag_of ($header) { return ($header // '') =~ /;\s*tag\s*=\s*([^;\s]+)/i ? $1 : undef }
@@ -117,7 +117,7 @@ sub before ($self, $text, %options) {
     my $route = $options{is_strange} ? undef : $self->follow_route($message);
     return if !$route || $message->uri !~ /^sips?:/i;
     my @next_hops = $self->next_hops($message, $route);
-    my %question = (request => $message->uri, peer => $self->{peer});
+    my %question = (request => $message->uri, peer => $self->{peer}, 'sender-flags' => joined_flags($message->header('X-Trelay-Flags')));
     my ($source) = map { host_of($_) } ($message->header('From') // '') =~ /<?(sips?:[^>;]*)/i;
     $question{source} = $source if ($source // '') =~ /[a-z]/i;
     my ($contact) = ($message->header('Contact') // '') =~ /<([^>]*)>/;

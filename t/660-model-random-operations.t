@@ -61,8 +61,11 @@ elsif (defined $ENV{SEED}) {
     run_with($ENV{SEED}, $ENV{STEPS} // SEED_STEPS, is_reuse_off => $ENV{REUSE_OFF} // 0);
 }
 else {
-    my @runs = (run_with(8, SEED_STEPS), run_twice(17, TWIN_STEPS));
+    my @runs = (run_with(33, SEED_STEPS), run_twice(17, TWIN_STEPS));
     cmp_ok($runs[0]{dialogs}{$_}, '>', 5, "requests within calls were $_") for qw(served refused);
+    my @served = grep { defined $_->{connection} && !$_->{dialog} } map { values %{ $_->{oracle}{requests} } } @runs;
+    cmp_ok(scalar(grep { $_->{parameters} ne '' } @served), '>', 5, 'requests with flags in our Route URI were served');
+    cmp_ok(scalar(grep { $_->{header}{lookup} } @served), '>', 5, 'and with look-ups of their sender');
     cmp_ok(sum(map { $_->{oracle}{followed} } @runs), '>', 0, 'a CANCEL followed where its connection was lost');
 }
 done_testing;

@@ -82,7 +82,8 @@ sub needs_within ($self, $dialog, @worlds) {
     for my $need (grep { !$_->{deny} && $self->is_hop($_, $dialog->{peer}) } $self->needs_of($dialog->{invite})) {
         next if $connection && defined $connection->{leaf} && !$self->newest->fits($need, $connection);
         my %part = (serial => $need->{serial}, level => $need->{level}, domain => $need->{is_named} ? undef : $need->{domain});
-        $pin{ join ' ', map { $_ // '' } @part{qw(serial level domain)} } = { %part, flags => $dialog->{invite}{flags} };
+        my $flags = Trelay::Model::World::flags_text($need->{flags});
+        $pin{ join ' ', $flags, map { $_ // '' } @part{qw(serial level domain)} } = { %part, flags => $need->{flags} };
     }
     return map { my $world = $_; map { $world->within($pin{$_}, @$dialog{qw(peer host)}) } sort keys %pin } @worlds;
 }
@@ -298,10 +299,15 @@ sub judge_refused ($self, $request, $need) {
     return "$status $reason";
 }
 
-# Several targets: only that what must be served is.
+# Several targets: only that what must be served is. Of two rows to one next hop either may be the one that is taken.
 sub judge_many ($self, $request, $peers, @targets) {
     my @group = grep { $_->{group} == $targets[0]{group} } @targets;
-    my @serving = grep { !$_->{deny} && $self->would_open($_, $peers->{ $_->{peers}[0] }) } @group;
+    my %is_served;
+    for my $target (@group) {
+        my $would = !$target->{deny} && $self->would_open($target, $peers->{ $target->{peers}[0] });
+        $is_served{ $target->{domain} } = ($is_served{ $target->{domain} } // 1) && $would;
+    }
+    my @serving = grep { $is_served{ $_->{domain} } } @group;
     return if !@serving || $request->{flags}{'no-connect'};
     $self->violation("L3 answered $request->{status} ($request->{reason}), although $serving[0]{domain} would serve it", $request)
         if !defined $request->{connection};

@@ -33,7 +33,9 @@ limits {
 END
 
 my @DOMAINS = qw(biloxi.example chicago.example d1.example d2.example x.wild.example);
-my @MATCHES = qw(biloxi.example chicago.example d1.example d2.example *.wild.example);
+# The last one is not of a next hop, but of who asks: only look-ups that say so lead there.
+use constant { SOURCE => 'atlanta.example' };
+my @MATCHES = (qw(biloxi.example chicago.example d1.example d2.example *.wild.example), SOURCE);
 my @ROUTED  = qw(fork.example seq.example);
 use constant { IN_FLIGHT => 12, PATIENCE_S => 60, END_S => 5, RING_S => 1 };
 
@@ -164,7 +166,9 @@ sub row_sql ($self, $row, $is_there = 0) {
     $column{send_sni} = $row->{send_sni} ? 'true' : 'false' if exists $row->{send_sni};
     $column{reuse} = $row->{reuse} ? 'true' : 'false' if exists $row->{reuse};
     $column{max_age} = "$row->{max_age} s" if $row->{max_age};
+    $column{initial_only} = $row->{initial_only} ? 'true' : 'false' if exists $row->{initial_only};
     @column{qw(domain address next_hop)} = (undef, "$row->{domain}/32", undef) if $row->{domain} =~ /^[\d.]+\z/;
+    @column{qw(domain source_domain)} = (undef, $row->{domain}) if $row->{domain} eq SOURCE;
     my @names = sort keys %column;
     return 'UPDATE trelay.outbound_policy SET (' . join(', ', @names) . ') = (' . join(', ', map { quote($column{$_}) } @names)
         . ") WHERE name = '$row->{name}'" if $is_there;
@@ -212,13 +216,15 @@ sub begin ($self) {
         $sql .= '; ' . $self->row_sql($row);
     }
     my %route = ('f1' => [ fork => 1, 'biloxi.example' ], 'f2' => [ fork => 1, 'chicago.example' ],
-        's1' => [ seq => 1, 'biloxi.example' ], 's2' => [ seq => 2, 'd1.example' ]);
+        's1' => [ seq => 1, 'biloxi.example' ], 's2' => [ seq => 2, 'd1.example' ], 'd2' => [ d2 => 1, 'd2.example' ]);
     for my $name (sort keys %route) {
         my ($kind, $priority, $to) = @{ $route{$name} };
         my %row = (name => $name, domain => "$kind.example", priority => $priority, to => $to);
+        $row{flags} = $self->random_route_flags;
         $world->{routes}{$name} = \%row;
-        $sql .= '; INSERT INTO trelay.route (name, domain, priority, fork, next_hop) VALUES '
-            . "('$name', '$row{domain}', $priority, " . ($kind eq 'fork' ? 'true' : 'false') . ", 'sip:$to;transport=tls')";
+        $sql .= '; INSERT INTO trelay.route (name, domain, priority, fork, next_hop, flags) VALUES '
+            . "('$name', '$row{domain}', $priority, " . ($kind eq 'fork' ? 'true' : 'false') . ", 'sip:$to;transport=tls', "
+            . flags_sql($row{flags}) . ')';
     }
     $self->set_peer($_, leaf => $self->random_leaf) for $self->{peers}->names;
     return $self->change('the beginning', $world, $sql);
@@ -244,6 +250,7 @@ sub random_row ($self, $match, %fixed) {
         tls_min         => $chance->percent(20) ? '1.3' : '1.2',
         isolation       => $chance->percent(20) ? 'tenant' : undef,
         max_age         => $chance->percent(15) ? 1 : undef,
+        initial_only    => $chance->percent(15) ? 1 : 0,
         pins            => $chance->percent(10) ? $self->{identities}{leaves}{ $chance->pick(qw(biloxi both)) }{certificate}->sha256 : undef,
         priority        => $chance->percent(80) ? 100 : 50,
         next_hop        => $hops[0],
@@ -278,7 +285,7 @@ sub do_update ($self) {
     my ($chance, $world) = ($self->chance, $self->world);
     my $drawn  = $self->random_row('d1.example');
     my $column = $chance->pick(qw(level expected_domain certificate trust_set send_sni sni upgrade reuse weaken tls_min isolation
-        max_age next_hop));
+        max_age initial_only next_hop));
     my $which = $chance->below(1000);
     my $is_awaited = $chance->percent(60);
     my @names = sort keys %{ $world->{rows} } or return;
@@ -424,11 +431,12 @@ sub do_trust ($self) {
 
 sub do_route ($self) {
     my ($chance, $world) = ($self->chance, $self->world->copy);
-    my ($name, $to) = ($chance->pick(qw(f1 f2 s1 s2)), $chance->pick(@DOMAINS));
-    my $is_awaited = $chance->percent(60);
-    $world->{routes}{$name}{to} = $to;
-    return $self->change("route $name to $to", $world,
-        "UPDATE trelay.route SET next_hop = 'sip:$to;transport=tls' WHERE name = '$name'", $is_awaited);
+    my ($name, $to) = ($chance->pick(qw(f1 f2 s1 s2 d2)), $chance->pick(@DOMAINS));
+    my ($flags, $is_awaited) = ($self->random_route_flags, $chance->percent(60));
+    $to = 'd2.example' if $name eq 'd2';
+    @{ $world->{routes}{$name} }{qw(to flags)} = ($to, $flags);
+    return $self->change("route $name to $to [" . Trelay::Model::World::flags_text($flags) . ']', $world,
+        "UPDATE trelay.route SET (next_hop, flags) = ('sip:$to;transport=tls', " . flags_sql($flags) . ") WHERE name = '$name'", $is_awaited);
 }
 
 # --- Operations on the peers ---
@@ -513,21 +521,65 @@ sub do_reload ($self) {
 
 # --- Requests ---
 
-sub random_request ($self, $is_at_rest = 0) {
+# Of "name=value" or "name"; a name alone is "1", and of verify-domain ''.
+sub flags_of (@words) {
+    return { map { my ($name, $value) = split /=/; $name => $value // ($name eq 'verify-domain' ? '' : 1) } grep { $_ ne '' } @words };
+}
+
+sub flags_sql ($flags) { return quote(%$flags ? Trelay::Model::World::flags_text($flags) : undef) }
+
+# Words of what a sender may say in X-Trelay-Flags.
+sub random_flags ($self) {
     my $chance = $self->chance;
-    my %flags;
     my $level = $chance->weighed('' => 10, 'verify-chain' => 1, 'verify-domain' => 1, 'verify-domain=biloxi.example' => 1,
         'verify-domain=chicago.example' => 1, 'no-verify' => 4, 'trust=other' => 1, 'trust=fed' => 1, 'trust=empty' => 1);
-    my @flags = ($level, $chance->weighed('' => 10, 'cert=us1' => 1, 'cert=us2' => 1, 'cert=filed' => 1, 'cert=keyless' => 1, 'no-cert' => 2),
+    return ($level, $chance->weighed('' => 10, 'cert=us1' => 1, 'cert=us2' => 1, 'cert=filed' => 1, 'cert=keyless' => 1, 'no-cert' => 2),
         $chance->weighed('' => 10, 'sni=other.example' => 1, 'no-sni' => 1),
         $chance->weighed('' => 12, 'no-conn-reuse' => 2, 'no-connect' => 1), $chance->weighed('' => 8, 'no-upgrade' => 1),
-        $chance->weighed('' => 12, 'max-age=1' => 1), $chance->weighed('' => 8, 'no-dns-failover' => 1));
-    %flags = map { my ($name, $value) = split /=/; $name => $value // ($name eq 'verify-domain' ? '' : 1) } grep { $_ ne '' } @flags;
+        $chance->weighed('' => 12, 'max-age=1' => 1), $chance->weighed('' => 8, 'no-dns-failover' => 1),
+        $chance->weighed('' => 12, tls => 1), $chance->weighed('' => 10, crl => 1), $chance->weighed('' => 10, ocsp => 1),
+        $chance->weighed('' => 30, $level eq 'no-verify' ? '' : 'ocsp-hard' => 1), $chance->weighed('' => 6, 'initial-only' => 1),
+        $chance->weighed('' => 30, 'no-auto-477' => 1, 'no-100' => 1),
+        $chance->weighed('' => 24, 'lookup=dst+default' => 1, 'lookup=src+dst' => 3, 'lookup=src' => 1, 'lookup=ruri+dst' => 1,
+            'lookup=addr+dst' => 1, 'lookup=default' => 1, 'lookup=none' => 1));
+}
+
+# Likewise in parameters of our Route URI, some in its own words; most senders bring none.
+my %PARAMETER = ('verify-chain' => 'level=chain', 'no-conn-reuse' => 'conn=fresh', 'no-connect' => 'conn=reuse-only', tls => 'level=encrypt',
+    'verify-domain' => 'level=domain', 'verify-domain=biloxi.example' => 'expect=biloxi.example');
+sub random_parameters ($self) {
+    my $chance = $self->chance;
+    my ($has_some, $in_own_words) = ($chance->percent(15), $chance->percent(50));
+    my @words = (
+        $chance->weighed('' => 4, 'verify-chain' => 1, 'verify-domain' => 1, 'verify-domain=biloxi.example' => 1, 'no-verify' => 3, tls => 1),
+        $chance->weighed('' => 4, 'cert=us1' => 1, 'no-cert' => 1), $chance->weighed('' => 5, 'sni=third.example' => 1, 'no-sni' => 1),
+        $chance->weighed('' => 8, 'no-conn-reuse' => 1, 'no-connect' => 1), $chance->weighed('' => 5, 'crl' => 1, 'initial-only' => 1),
+    );
+    return ({}, '') if !$has_some;
+    return (flags_of(@words), join '', map { ';' . ($in_own_words ? $PARAMETER{$_} // $_ : $_) } grep { $_ ne '' } @words);
+}
+
+# What an operator writes into a route row; not whether connections are shared, which tests ask for in one more flag.
+sub random_route_flags ($self) {
+    my $chance = $self->chance;
+    return flags_of($chance->weighed('' => 8, 'verify-chain' => 2, 'verify-domain' => 1, 'verify-domain=biloxi.example' => 1, 'no-verify' => 2),
+        $chance->weighed('' => 8, 'cert=us2' => 2, 'no-cert' => 1), $chance->weighed('' => 8, 'sni=fourth.example' => 1, 'no-sni' => 1),
+        $chance->weighed('' => 5, ocsp => 1, 'initial-only' => 1), $chance->weighed('' => 8, 'max-age=1' => 1, 'no-dns-failover' => 1),
+        $chance->weighed('' => 8, 'lookup=src+dst' => 1, 'lookup=dst' => 1));
+}
+
+sub random_request ($self, $is_at_rest = 0) {
+    my $chance = $self->chance;
+    my @flags  = $self->random_flags;
+    my ($of_route, $parameters) = $self->random_parameters;
+    my $header = flags_of(@flags);
+    my $both   = Trelay::Model::World::merged($of_route, $header);
     my $domain = $chance->weighed((map { $_ => 4 } @DOMAINS), (map { $_ => 3 } @ROUTED), 'nobody.example' => 1);
     my $method = $chance->weighed(OPTIONS => 5, MESSAGE => 3, INVITE => 4);
     my $wanted = $chance->weighed(200 => 8, $method eq 'INVITE' ? 486 : 404 => 2);
     my $spelled = $chance->weighed($domain => 8, uc $domain => 1, "$domain." => 1); # M5: all of them the same name
-    return { method => $method, domain => $domain, spelled => $spelled, flags => \%flags, text => join(',', grep { $_ ne '' } @flags), wanted => $wanted };
+    return { method => $method, domain => $domain, source => SOURCE, spelled => $spelled, header => $header, of_route => $of_route, parameters => $parameters,
+        flags => $both // {}, is_contradictory => !$both, text => join(',', grep { $_ ne '' } @flags), wanted => $wanted };
 }
 
 sub send ($self, $request) {
@@ -536,10 +588,11 @@ sub send ($self, $request) {
     my $token = "s$self->{seed}x$id";
     my $text = request($request->{method}, "sip:token-$token\@$request->{spelled}", via => $phone->via,
         call_id => "$token\@model.invalid", headers => [ [ Subject => $request->{wanted} ],
+            $request->{parameters} ne '' ? [ Route => '<sip:' . $edge->host . ":5060;lr$request->{parameters}>" ] : (),
             $request->{text} ne '' ? [ 'X-Trelay-Flags' => $request->{text} ] : () ]);
     %$request = (%$request, token => $token, message => Trelay::SIP::parse($text), sent => ++$self->{tick}, sent_time => time,
         step => $self->{step});
-    $self->note("send $token: $request->{method} $request->{spelled} [$request->{text}] wants $request->{wanted}");
+    $self->note("send $token: $request->{method} $request->{spelled} [$request->{text}]$request->{parameters} wants $request->{wanted}");
     $self->{oracle}{requests}{$token} = $self->{in_flight}{$token} = $request;
     push @{ $self->{requests} }, $request;
     $phone->send($text, $edge->host, 5060);
@@ -729,11 +782,10 @@ sub take_diary ($self) {
 sub ask_one ($self) {
     my $asked = $self->random_request(1);
     my $is_routed = grep { $_ eq $asked->{domain} } @ROUTED;
-    my $explained = $self->control('explain', destination => "sip:token-none\@$asked->{spelled}",
-        $asked->{text} ne '' ? (flags => $asked->{text}) : ());
+    my $explained = $is_routed ? undef : $self->explain($asked);
     my $request = $self->served_at_rest({%$asked});
     push @{ $self->{outcomes} }, $request->{outcome} // '?';
-    $self->{explained}{ $request->{token} } = $explained if !$is_routed;
+    $self->{explained}{ $request->{token} } = $explained if $explained;
     return if !$request->{connection} || $is_routed;
     my %there = map { $_->{name} => 1 } $self->{oracle}->open_connections($request->{connection} =~ s{/.*}{}r);
     my ($need) = $self->{oracle}->needs_of($request);
@@ -751,11 +803,24 @@ sub ask_one ($self) {
     return;
 }
 
+# What the relay says beforehand; undef where flags of our Route URI, which nobody can be asked about, contradict others.
+sub explain ($self, $asked) {
+    my ($own) = map { $_->{flags} } grep { $_->{domain} eq $asked->{domain} } values %{ $self->world->{routes} };
+    my $flags = Trelay::Model::World::merged($own // {}, $asked->{of_route}) // return;
+    return $self->control('explain', destination => "sip:token-none\@$asked->{spelled}", source => $asked->{source},
+        %$flags ? (flags => Trelay::Model::World::flags_text($flags)) : (),
+        $asked->{text} ne '' ? ('sender-flags' => $asked->{text}) : ());
+}
+
 # The same request on a connection of its own.
 sub alone ($asked) {
-    return {%$asked} if $asked->{flags}{'no-connect'} || $asked->{flags}{'no-conn-reuse'};
-    return { %$asked, flags => { %{ $asked->{flags} }, 'no-conn-reuse' => 1 },
+    return {%$asked} if $asked->{is_contradictory} || $asked->{flags}{'no-connect'} || $asked->{flags}{'no-conn-reuse'};
+    return { %$asked, flags => { %{ $asked->{flags} }, 'no-conn-reuse' => 1 }, header => { %{ $asked->{header} }, 'no-conn-reuse' => 1 },
         text => join ',', grep { $_ ne '' } $asked->{text}, 'no-conn-reuse' };
+}
+
+sub unverified ($asked) {
+    return { %$asked, parameters => '', is_contradictory => 0, text => 'no-verify', map { $_ => { 'no-verify' => 1 } } qw(flags header) };
 }
 
 sub served_at_rest ($self, $request) {
@@ -767,7 +832,7 @@ sub ask_several ($self) {
     my @requests = $self->served_together(map { {%$_} } @drawn);
     push @{ $self->{outcomes} }, map { $_->{outcome} // '?' } @requests;
     # M2, M4: the same in another order, beside unverified requests to the same next hops.
-    my @others = $self->served_together(map { ({ %$_, flags => { 'no-verify' => 1 }, text => 'no-verify' }, {%$_}) } reverse @drawn);
+    my @others = $self->served_together(map { (unverified($_), {%$_}) } reverse @drawn);
     for my $request (@requests) {
         my (undef, $again) = splice @others, -2;
         my $is_known = defined $request->{outcome} && defined $again->{outcome} && $request->{leaf} eq $again->{leaf};
@@ -868,11 +933,11 @@ sub tell ($self, $violation) {
     my $request = $violation->{request};
     my $text = "seed $self->{seed}, step " . ($request ? $request->{step} : $self->{step}) . ": $violation->{what}\n";
     return $text if !$request;
-    $text .= "  request $request->{token}: $request->{method} $request->{domain} flags [$request->{text}], answered "
+    $text .= "  request $request->{token}: $request->{method} $request->{domain} flags [$request->{text}]" . ($request->{parameters} // '') . ", answered "
         . join(' ', map { $_ // '-' } @$request{qw(status reason connection)}) . "\n";
     for my $need ($self->{oracle}->needs_of($request)) {
-        $text .= '  could need: ' . join(' ', map { my $value = $need->{$_}; "$_=" . (ref $value ? "@$value" : $value) }
-            grep { defined $need->{$_} } sort keys %$need) . "\n";
+        $text .= '  could need: ' . join(' ', map { my $value = $need->{$_}; "$_=" . (ref $value eq 'ARRAY' ? "@$value" : $value) }
+            grep { defined $need->{$_} && $_ ne 'flags' } sort keys %$need) . "\n";
     }
     for my $seen (@{ $self->{oracle}{seen}{ $request->{token} } // [] }) {
         $text .= "  seen: $seen->{method} on $seen->{peer}/$seen->{n}\n";

@@ -12,7 +12,7 @@ use Storable qw(dclone);
 
 # What a column of a row has when nothing is said.
 my %COLUMN = (priority => 100, level => 'domain', send_sni => 1, tls_min => '1.2', upgrade => 'idle', reuse => 1,
-    weaken => 'refused', trust_flag => 'refused');
+    weaken => 'refused', trust_flag => 'refused', initial_only => 0);
 my %RANK = (encrypt => 1, chain => 2, domain => 3);
 
 # proofs: a Trelay::Model::Proofs; own: name of a client's leaf => SHA-256.
@@ -71,21 +71,97 @@ sub first_of ($self, $match) {
     return $first;
 }
 
+# --- Flags of several sources ---
+
+# Flags of two sources, each a hash: those of the later one, of which a contradiction is nobody's to choose from (undef).
+my @OPPOSITE = ([qw(cert no-cert)], [qw(sni no-sni)]);
+my @PROOF = qw(verify-chain verify-domain trust ocsp-hard);
+sub merged ($earlier, $later) {
+    return if !defined $earlier || !defined $later;
+    my %flags = (%$earlier, %$later);
+    for my $pair (@OPPOSITE) {
+        next if !grep { exists $later->{$_} } @$pair;
+        delete @flags{@$pair};
+        $flags{$_} = $later->{$_} for grep { exists $later->{$_} } @$pair;
+    }
+    is_one_identity($earlier, $later, \%flags) or return;
+    my ($age) = sort { $a <=> $b } grep { defined } map { $_->{'max-age'} } $earlier, $later;
+    $flags{'max-age'} = $age if defined $age;
+    delete $flags{'no-verify'} if grep { exists $flags{$_} } @PROOF;
+    return if exists $flags{'no-connect'} && exists $flags{'no-conn-reuse'};
+    return \%flags;
+}
+
+# Two that name an identity: the last word; one without a name takes none away.
+sub is_one_identity ($earlier, $later, $flags) {
+    my ($name) = grep { defined && $_ ne '' } map { $_->{'verify-domain'} } $later, $earlier;
+    $flags->{'verify-domain'} = $name if defined $name;
+    return 1;
+}
+
+# As one source would write them.
+sub flags_text ($flags) {
+    my %has_value = map { $_ => 1 } qw(cert sni trust max-age lookup);
+    return join ',', map { $has_value{$_} || ($_ eq 'verify-domain' && $flags->{$_} ne '') ? "$_=$flags->{$_}" : $_ } sort keys %$flags;
+}
+
+# --- Which row rules ---
+
+my $USUAL = 'dst+addr+default';
+# Nobody is found by a name here: whose row is not known without an address is refused for want of one.
+my @UNKNOWN = qw(no-policy dns-failed no-address);
+
+# The row that these look-ups lead to, or reasons.
+sub look_up ($self, $order, $domain, $request) {
+    return (undef, qw(unsupported-feature), @UNKNOWN) if $order eq 'none';
+    my %row = (dst => sub { $self->row_for($domain) }, ruri => sub { $self->row_for($request->{domain}) },
+        src => sub { $self->first_of($request->{source}) }, peer => sub { }, default => sub { }, live => sub { });
+    for my $step (split /\+/, $order) {
+        return (undef, @UNKNOWN) if $step eq 'addr';
+        my $row = $row{$step}->();
+        return $row if $row;
+    }
+    return (undef, @UNKNOWN);
+}
+
+# What a target with these flags needs; OWN are those of the route row. A sender's look-ups lead elsewhere only where the
+# usual row permits it (doc/decision/0018).
+sub ruled ($self, $domain, $flags, $own, $request) {
+    my $usual_order = $own->{lookup} // $USUAL;
+    my ($row, @deny) = $self->look_up($flags->{lookup} // $usual_order, $domain, $request);
+    my $is_senders = exists(($request->{header} // {})->{lookup});
+    my ($usual, @usual_deny) = $self->look_up($usual_order, $domain, $request);
+    return { deny => [ @deny, $is_senders ? 'weaken-refused' : () ] } if !$row;
+    my $need = $self->requirement($domain, $flags, $row);
+    return $need if !$is_senders || $usual && $usual == $row;
+    return { deny => [ @usual_deny, @{ $need->{deny} // [] } ] } if !$usual;
+    my $usually = $self->requirement($domain, $flags, $usual);
+    my ($level) = sort { $RANK{$b} <=> $RANK{$a} } $need->{level}, $usually->{level};
+    my @more = $self->is_unusable($row) ? @{ $need->{deny} } : ();
+    return { deny => [ @{ $usually->{deny} }, @more ], level => $level } if $self->is_unusable($usual);
+    return { deny => [ 'weaken-refused', @more ], level => $level } if $usual->{weaken} ne 'allowed';
+    return $need;
+}
+
 # The targets of a request, in order: each with group (those of one group are tried at one time), domain, and what
 # requirement() says of it.
 sub targets ($self, $request, $routing = $self) {
     my @routes = sort { $a->{priority} <=> $b->{priority} } grep { $_->{domain} eq $request->{domain} }
         values %{ $routing->{routes} };
     @routes = { priority => 0, to => $request->{domain} } if !@routes;
+    my @merged = map { merged($_->{flags} // {}, $request->{flags}) } @routes;
+    return map { { group => 0, domain => $_->{to}, deny => ['flag-conflict'] } } @routes if $request->{is_contradictory} || grep { !defined } @merged;
     my ($floor, $group, $level) = (0, -1, 0);
-    my @targets;
+    my (@targets, %group_of);
     for my $route (@routes) {
         ($floor, $group) = ($level, $route->{priority}) if $route->{priority} != $group;
-        my $target = $self->requirement($route->{to}, $request->{flags});
+        my $flags  = shift @merged;
+        next if ($group_of{ $route->{to} } //= $group) != $group; # no URI is tried twice (16.5)
+        my $target = $self->ruled($route->{to}, $flags, $route->{flags} // {}, $request);
         my $rank = $target->{level} ? $RANK{ $target->{level} } : 0;
         $target = { deny => ['weaken-refused'] } if !$target->{deny} && $rank < $floor;
         $level = $rank if $rank > $level;
-        push @targets, { %$target, group => $group, domain => $route->{to} };
+        push @targets, { %$target, group => $group, domain => $route->{to}, flags => $flags };
     }
     return @targets;
 }
@@ -110,8 +186,10 @@ sub within ($self, $pin, $peer, $host) {
 
 sub pinned ($self, $row, $pin) {
     my $flags = $pin->{flags};
-    my @kept  = grep { exists $flags->{$_} && ($_ ne 'verify-domain' || $flags->{$_} ne '') } qw(cert no-cert sni no-sni trust verify-domain);
-    return %{ $self->requirement($pin->{domain}, { map { $_ => $flags->{$_} } @kept }, $row, $pin->{level}) };
+    my @kept  = grep { exists $flags->{$_} && ($_ ne 'verify-domain' || $flags->{$_} ne '') } qw(cert no-cert sni no-sni trust verify-domain
+        crl ocsp);
+    my $is_lighter = $row->{initial_only} || exists $flags->{'initial-only'} && $row->{weaken} eq 'allowed';
+    return %{ $self->requirement($pin->{domain}, { map { $_ => $flags->{$_} } @kept }, $row, $pin->{level}, $is_lighter) };
 }
 
 # Of no use, whatever it is asked for.
@@ -121,17 +199,18 @@ sub is_unusable ($self, $row) {
 }
 
 # What a next hop of that domain must be: a hash with deny => [reasons], or with level, expected, sni, client, anchors,
-# and the rest of what tells connections apart. Of the ROW given, and no less than FLOOR.
-sub requirement ($self, $domain, $flags, $row = $self->row_for($domain), $floor = 'encrypt') {
-    return { deny => [qw(no-policy dns-failed no-address)] } if !$row;
+# and the rest of what tells connections apart. Of the ROW given, and no less than FLOOR, of which the domain was for the
+# first request alone if it IS_LIGHTER.
+sub requirement ($self, $domain, $flags, $row, $floor = 'encrypt', $is_lighter = 0) {
     my %need = (row => $row->{name}, level => $floor, map { $_ => $row->{$_} } qw(serial tls_min isolation pins upgrade max_age));
     $need{is_named} = defined $row->{expected_domain};
     my @deny;
     push @deny, qw(policy-unusable unknown-trust-set) if $row->{trust_set} && !@{ $self->{trust}{ $row->{trust_set} } };
     push @deny, qw(policy-unusable unknown-certificate)
         if $row->{certificate} && !$self->{certificates}{ $row->{certificate} };
-    push @deny, $self->add_level($row, $flags, \%need), $self->add_trust($row, $flags, \%need),
+    push @deny, $self->add_level($row, $flags, \%need, $is_lighter), $self->add_trust($row, $flags, \%need),
         $self->add_names($row, $flags, $domain, \%need), $self->add_certificate($row, $flags, \%need);
+    push @deny, is_validating($need{level}) ? 'unsupported-feature' : 'flag-conflict' if exists $flags->{'ocsp-hard'};
     return { deny => \@deny, level => $need{level} } if @deny;
     $need{peers} = [ $flags->{'no-dns-failover'} ? $row->{next_hop}[0] : @{ $row->{next_hop} } ];
     $need{is_fresh} = $flags->{'no-conn-reuse'} || !$row->{reuse};
@@ -141,15 +220,18 @@ sub requirement ($self, $domain, $flags, $row = $self->row_for($domain), $floor 
     if (!is_validating($need{level})) {
         $need{anchors} = $need{pins} = undef;
     }
+    else {
+        $need{checks} = join '+', grep { exists $flags->{$_} } qw(crl ocsp);
+    }
     return \%need;
 }
 
-sub add_level ($self, $row, $flags, $need) {
+sub add_level ($self, $row, $flags, $need, $is_lighter) {
     my $wanted = exists $flags->{'verify-domain'} ? 'domain'
         : exists $flags->{'verify-chain'} || exists $flags->{trust} ? 'chain'
         :                                                             'encrypt';
     my ($level) = sort { $RANK{$b} <=> $RANK{$a} } $wanted, $row->{level}, $need->{level};
-    $need->{level} = $level;
+    $need->{level} = $level eq 'domain' && $is_lighter ? 'chain' : $level;
     return if !exists $flags->{'no-verify'} || $need->{level} eq 'encrypt';
     return 'weaken-refused' if $row->{weaken} ne 'allowed';
     $need->{level} = 'encrypt';
@@ -206,7 +288,7 @@ sub fits ($self, $need, $connection) {
 sub key ($need, $peer) {
     my @both = ($peer, map { $_ // '-' } @$need{qw(client sni tls_min isolation)});
     return join ' ', @both, 'encrypt' if !is_validating($need->{level});
-    return join ' ', @both, $need->{level}, map { $_ // '-' } @$need{qw(expected anchors pins)};
+    return join ' ', @both, $need->{level}, map { $_ // '-' } @$need{qw(expected anchors pins checks)};
 }
 
 # May a connection of the one key become one of the other? Its version is above the floor, wherever that was before.

@@ -53,7 +53,7 @@ subtest 'what has no effect yet' => sub {
     is join(' ', grep { $pg->value("SELECT trelay.flags_without_effect('$_')") eq $_ } @words),
         join(' ', grep { $is_idle{$_} } @words), 'the same flags without a value';
     is $pg->value("SELECT trelay.flags_without_effect('$_->[0]')"), $_->[1], "\"$_->[0]\"" for [ '', '' ],
-        [ 'lookup=dst+addr', '' ], [ 'lookup=dst+live', 'lookup=dst+live' ], [ 'no-auto-477, tls, crl', 'crl' ],
+        [ 'lookup=dst+addr', '' ], [ 'lookup=dst+live', '' ], [ 'no-auto-477, tls, crl', 'crl' ],
         [ 'max-age=90,cert=a,lookup=none', '' ];
 };
 

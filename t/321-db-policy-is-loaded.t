@@ -146,6 +146,25 @@ subtest 'files' => sub {
     is $probe->ask('explain|biloxi.example|||192.0.2.1|||tls'), 'reject|policy-unusable|biloxi', 'and its row refuses';
 };
 
+subtest 'whether it is the policy of now' => sub {
+    # Its own notice is lost, and it looks once an hour.
+    my $announce = $pg->value("SELECT pg_get_functiondef('trelay.announce_commit'::regproc)");
+    $pg->run($announce =~ s/PERFORM pg_notify\([^;]*;//r);
+    my $loaded = () = $probe->output =~ /^loaded/mg;
+    is $probe->say('ask')->wait_for(qr/^asked (.*)/), 'true', 'it is';
+    admin("INSERT INTO trelay.outbound_policy (name, domain, level) VALUES ('of-now', 'now.example', 'encrypt')");
+    is scalar(() = $probe->output =~ /^loaded/mg), $loaded, 'a change that nobody told of';
+    $probe->say('ask', 'ask', 'ask');
+    is $probe->wait_for(qr/^asked (.*)/), 'true', 'is read when somebody asks';
+    $probe->wait_for(qr/^asked (.*)/) for 1 .. 2;
+    like $probe->ask('explain|now.example|||192.0.2.1|||tls'), qr/^allow\|none\|of-now\|/, 'the row';
+    is scalar(() = $probe->output =~ /^loaded/mg), $loaded + 1, 'once, for all who asked';
+
+    $probe->say('reload', 'ask');
+    is $probe->wait_for(qr/^asked (.*)/), 'true', 'behind a reading that is under way';
+    $pg->run("BEGIN; $announce; COMMIT");
+};
+
 is $probe->stop, '', 'ends in order';
 
 subtest 'what could not be used may be usable later, without a change' => sub {

@@ -24,6 +24,7 @@ subtest 'crash' => sub {
     $probe->wait_for(qr/event=database-lost|database-lost/);
     $probe->wait_until('both sessions gone', sub { $probe->ask('connected') eq 'no' });
     is $probe->ask('explain|a.example|||192.0.2.1|||tls') =~ s/\|\{.*//r, 'allow|none|a|encrypt|||a.example|', 'the last snapshot serves';
+    like $probe->say('ask')->wait_for(qr/^asked (.*)/), qr/^false: ./, 'nobody can say that it is the policy of now';
     $probe->say('record|while-away|200', 'put|two|ready', 'remove|one');
     $pg->start;
     admin("UPDATE trelay.outbound_policy SET enabled = false; INSERT INTO trelay.outbound_policy (name, domain, level) VALUES ('b', 'b.example', 'encrypt')");

@@ -36,7 +36,7 @@ for my $every (2, 3, 4, 5, 7, 11, 17, 29, 47, 97, 199) {
     admin("SELECT trelay.import_certificate('fed', '$leaf[$round % 2]{cert}', '$leaf[$round % 2]{key}');
         UPDATE trelay.route SET priority = $round; SELECT trelay.tls_reload();");
     $pg->run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'trelayd/edge1'") if $round % 3 == 0;
-    $probe->say((map { "record|r$round-$_|200" } 1 .. 50), (map { "put|c$round-$_|ready" } 1 .. 20), ('reload') x 3, "live|xx");
+    $probe->say((map { "record|r$round-$_|200" } 1 .. 50), (map { "put|c$round-$_|ready" } 1 .. 20), ('reload', 'ask') x 3, "live|xx");
     # What the relay would do meanwhile: by the policy it has, or refuse; never by the row behind.
     my %said = map { $probe->ask('explain|a.example|||192.0.2.1|||tls') => 1 } 1 .. 20;
     is join("\n", grep { $_ ne $right && !/^reject/ && !/^flags/ } keys %said), '', "one in $every refused: nothing weaker";

@@ -237,6 +237,7 @@ my @ways = (
     [ 'INVITE, UDP to TLS that stands',       'INVITE',  by_phone('chicago'),           $stands ],
     [ 'OPTIONS, UDP to TLS that is opened',   'OPTIONS', by_phone('biloxi', $opens),    $rested ],
     [ 'INVITE, UDP to UDP',                   'INVITE',  by_phone('denver'),            $stands ],
+    [ 'INVITE, UDP to UDP, by the rows of now', 'INVITE',  by_phone('denver', 'lookup=dst+live'), $stands ],
     [ 'OPTIONS, UDP to TCP that is opened',   'OPTIONS', by_phone('elgin', $opens),     $rested ],
     [ 'INVITE, TLS to TLS, both stand',       'INVITE',  by_stream('carol', 'biloxi'),  $stands ],
     [ 'OPTIONS, TLS that is opened to UDP',   'OPTIONS', by_stream('dave', 'denver'),   sub { hang_up('dave') } ],

@@ -41,6 +41,8 @@ struct control_environment {
     struct policy_snapshot *(*snapshot)(void *arg);
     /* 0: DONE is called once, later; TEXT says why it failed. ERROR_MEMORY: it is not called. */
     int (*reload)(void *arg, enum reload_mode mode, control_reloaded_fn *done, void *done_arg);
+    /* Whether the snapshot in force is the database's now; DONE may be called from within. Else as reload. */
+    int (*confirm)(void *arg, control_reloaded_fn *done, void *done_arg);
     bool (*is_database_connected)(void *arg);
     struct control_records (*records)(void *arg);
     void *arg;

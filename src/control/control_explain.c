@@ -20,6 +20,7 @@ struct explanation {
     void *arg;
     bool is_probe;
     struct policy_snapshot *snapshot;
+    json_t *members; /* counted; what was asked */
     struct explain_question question;
     struct requirement_rule rule; /* its row NULL: the row is that of an address */
     bool is_address_of_row;
@@ -37,6 +38,7 @@ static void finish(struct explanation *explanation)
     explanation->done(explanation->arg, explanation->answer);
     json_decref(explanation->passed_over);
     policy_snapshot_unref(explanation->snapshot);
+    json_decref(explanation->members);
     free(explanation->targets);
     free(explanation);
 }
@@ -398,11 +400,37 @@ static void say_question(struct explanation *explanation)
         say(explanation, "pin", question->pin_word);
 }
 
+static bool read_question(struct explanation *explanation)
+{
+    struct why why = WHY_NONE;
+    if (explain_question_read(&explanation->environment, explanation->snapshot, explanation->members,
+            &explanation->question, &why) == 0)
+        return true;
+    (void)json_object_set_new(explanation->answer, "error", json_string(why.text));
+    finish(explanation);
+    return false;
+}
+
+/* By the snapshot of now, which the question's pin is read by, too. */
+static void on_confirmed(void *arg, bool is_success, const char *text)
+{
+    struct explanation *explanation = arg;
+    struct why why = WHY_NONE;
+    if (!is_success) {
+        (void)why_fail(&why, ERROR_REFUSED, "%s", text);
+        refuse(explanation, REASON_POLICY_STALE, &why);
+        return;
+    }
+    policy_snapshot_unref(explanation->snapshot);
+    explanation->snapshot = explanation->environment.snapshot(explanation->environment.arg);
+    if (read_question(explanation))
+        decide_for(explanation);
+}
+
 void control_explain(const struct control_environment *environment, json_t *members, bool is_probe,
     control_explained_fn *done, void *arg)
 {
     struct explanation *explanation = calloc(1, sizeof(*explanation));
-    struct why why = WHY_NONE;
     if (explanation == NULL) {
         done(arg, json_pack("{s:s}", "error", "out of memory"));
         return;
@@ -412,13 +440,14 @@ void control_explain(const struct control_environment *environment, json_t *memb
     explanation->arg = arg;
     explanation->is_probe = is_probe;
     explanation->snapshot = environment->snapshot(environment->arg);
+    explanation->members = json_incref(members);
     explanation->answer = json_object();
     explanation->passed_over = json_array();
-    if (explain_question_read(environment, explanation->snapshot, members, &explanation->question, &why) != 0) {
-        (void)json_object_set_new(explanation->answer, "error", json_string(why.text));
-        finish(explanation);
+    if (!read_question(explanation))
         return;
-    }
     say_question(explanation);
-    decide_for(explanation);
+    if (!explanation->question.order.is_live)
+        decide_for(explanation);
+    else if (environment->confirm(environment->arg, on_confirmed, explanation) != 0)
+        refuse(explanation, REASON_NO_MEMORY, NULL);
 }

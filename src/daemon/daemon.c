@@ -57,6 +57,26 @@ static void on_records(void *arg, struct record_batch *batch)
     mail_post(daemon->mailbox, &batch->mail, deliver_records);
 }
 
+static void on_confirmed(void *arg, bool is_success, const char *text)
+{
+    relay_answer(arg, is_success, text);
+}
+
+static void deliver_question(void *receiver, struct mail *mail)
+{
+    const struct trelay_daemon *daemon = receiver;
+    struct relay_question *question = CONTAINER_OF(mail, struct relay_question, mail);
+    if (policy_watch_confirm(daemon->policy, on_confirmed, question) != 0)
+        relay_answer(question, false, "no memory to ask the database");
+}
+
+/* On a worker's thread. */
+static void on_question(void *arg, struct relay_question *question)
+{
+    struct trelay_daemon *daemon = arg;
+    mail_post(daemon->mailbox, &question->mail, deliver_question);
+}
+
 static void on_snapshot(void *arg, struct policy_snapshot *snapshot)
 {
     struct trelay_daemon *daemon = arg;
@@ -107,6 +127,12 @@ static int do_reload(void *arg, enum reload_mode mode, policy_reload_fn *done, v
         return 0;
     free(reload);
     return ERROR_MEMORY;
+}
+
+static int do_confirm(void *arg, policy_reload_fn *done, void *done_arg)
+{
+    const struct trelay_daemon *daemon = arg;
+    return policy_watch_confirm(daemon->policy, done, done_arg);
 }
 
 static void do_explain(void *arg, struct slice members, control_answered_fn *done, void *done_arg)
@@ -230,7 +256,7 @@ static int make_control(struct trelay_daemon *daemon, struct why *why)
     const struct options *options = daemon->options;
     struct control_environment environment = { .loop = daemon->loop, .mailbox = daemon->mailbox,
         .relay = daemon->relay, .resolver = daemon->resolver, .settings = &options->relay, .scope = &daemon->scope,
-        .snapshot = current_snapshot, .reload = do_reload, .is_database_connected = is_connected,
+        .snapshot = current_snapshot, .reload = do_reload, .confirm = do_confirm, .is_database_connected = is_connected,
         .records = records_of, .arg = daemon, .started_at = daemon->started_at };
     return control_new(&environment, options->control_socket, options->control_mode, &daemon->control, why);
 }
@@ -267,6 +293,8 @@ static int make(struct trelay_daemon *daemon, struct why *why)
         daemon->records = policy_watch_records(daemon->policy);
     if (rc == 0)
         rc = make_control(daemon, why);
+    if (rc == 0)
+        relay_on_question(daemon->relay, on_question, daemon);
     return rc;
 }
 
@@ -288,6 +316,7 @@ static void unmake(struct trelay_daemon *daemon)
     if (daemon->relay != NULL)
         relay_stop(daemon->relay);
     control_free(daemon->control);
+    policy_watch_stop(daemon->policy); /* workers' questions are answered while there are workers */
     if (daemon->mailbox != NULL)
         mailbox_drain(daemon->mailbox);
     uint64_t lost = daemon->relay != NULL ? relay_counts(daemon->relay).records_lost : 0;

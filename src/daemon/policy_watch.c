@@ -326,6 +326,17 @@ int policy_watch_reload(struct policy_watch *watch, policy_reload_fn *done, void
     return policy_loader_reload(watch->loader, done, arg);
 }
 
+int policy_watch_confirm(struct policy_watch *watch, policy_reload_fn *done, void *arg)
+{
+    return policy_loader_confirm(watch->loader, done, arg);
+}
+
+void policy_watch_stop(struct policy_watch *watch)
+{
+    if (watch != NULL)
+        policy_loader_stop(watch->loader);
+}
+
 struct policy_snapshot *policy_watch_snapshot(const struct policy_watch *watch)
 {
     return watch->snapshot;

@@ -40,6 +40,11 @@ void policy_watch_start(struct policy_watch *watch);
  * on_snapshot() if anything is new. ERROR_MEMORY: it is not called. */
 int policy_watch_reload(struct policy_watch *watch, policy_reload_fn *done, void *arg) MUST_CHECK;
 
+/* Whether the policy in force is the database's now, behind on_snapshot() if it was not: policy_loader_confirm(). */
+int policy_watch_confirm(struct policy_watch *watch, policy_reload_fn *done, void *arg) MUST_CHECK;
+/* Nobody waits for either any more, nor will: they are told that it failed. NULL is allowed. */
+void policy_watch_stop(struct policy_watch *watch);
+
 /* Borrowed. Never NULL: before the first load, one that refuses everything. */
 struct policy_snapshot *policy_watch_snapshot(const struct policy_watch *watch);
 /* Where accounting rows go; its column list is account/record_row.h's. */

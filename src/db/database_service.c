@@ -187,6 +187,11 @@ int database_service_reload(struct database_service *service, policy_reload_fn *
     return policy_loader_reload(service->loader, done, arg);
 }
 
+int database_service_confirm(struct database_service *service, policy_reload_fn *done, void *arg)
+{
+    return policy_loader_confirm(service->loader, done, arg);
+}
+
 int database_service_answer(struct database_service *service, int64_t id, bool is_success, const char *text)
 {
     return node_report_answer(service->report, id, is_success, text);

@@ -49,8 +49,9 @@ void database_service_free(struct database_service *service); /* NULL is allowed
 struct record_store *database_service_records(struct database_service *service);
 struct connection_store *database_service_connections(struct database_service *service);
 
-/* As policy_loader_reload() and node_report_answer(). */
+/* As policy_loader_reload(), policy_loader_confirm() and node_report_answer(). */
 int database_service_reload(struct database_service *service, policy_reload_fn *done, void *arg) MUST_CHECK;
+int database_service_confirm(struct database_service *service, policy_reload_fn *done, void *arg) MUST_CHECK;
 int database_service_answer(struct database_service *service, int64_t id, bool is_success, const char *text) MUST_CHECK;
 
 /* Seconds since 1970; 0: never. */

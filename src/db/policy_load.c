@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* policy_load.c - when the policy is read, and what becomes of a reading; see policy_load.h.
- * One reading (policy_reading.c) at a time. Who asks while one is under way gets another one after it.
+ * One reading (policy_reading.c) at a time. Who asks while one is under way gets another one after it. Likewise one
+ * question for the mark at a time; it does not stand among the queries of a reading, which would answer of its past.
  */
 #include "db/policy_load.h"
 
@@ -44,6 +45,10 @@ struct policy_loader {
     unsigned polls_left; /* until the next one */
     struct list waiting; /* for the next reading */
     struct list served;  /* by the one under way */
+    struct list unconfirmed; /* for the next question, or the reading that is ahead of it */
+    struct list asked;       /* for the question under way */
+    struct policy_mark found; /* by that */
+    bool is_asking, is_stopped;
 };
 
 static void answer_waiters(struct list *waiters, bool is_success, const char *text)
@@ -78,6 +83,56 @@ static void fail(struct policy_loader *loader, const struct why *why)
         LOG_SIGNED("confirmed_at", loader->confirmed_at_s));
     loader->events.failed(loader->arg, why);
     answer_waiters(&loader->served, false, why->text);
+}
+
+static void move_all(struct list *from, struct list *to)
+{
+    while (!list_is_empty(from))
+        list_append(to, list_take_first(from));
+}
+
+static void on_found(void *arg, const struct database_result *result)
+{
+    struct policy_loader *loader = arg;
+    policy_mark_read(result, 0, &loader->found);
+}
+
+static void on_asked(void *arg, const struct database_error *error);
+
+/* A reading that is wanted or under way comes first: it may be what they wait for. */
+static void ask(struct policy_loader *loader)
+{
+    const struct database_command command = { .sql = policy_mark_query(), .rows = on_found, .done = on_asked,
+        .arg = loader };
+    if (!database_is_connected(loader->database) || loader->is_stopped) {
+        answer_waiters(&loader->unconfirmed, false, "there is no session with the database");
+        return;
+    }
+    if (list_is_empty(&loader->unconfirmed) || loader->is_asking || loader->is_wanted || loader->reading != NULL)
+        return;
+    move_all(&loader->unconfirmed, &loader->asked);
+    loader->found = (struct policy_mark){ .version = 0 };
+    loader->is_asking = database_query(loader->database, &command) == 0;
+    if (!loader->is_asking)
+        answer_waiters(&loader->asked, false, "no memory to ask the database");
+}
+
+static void on_asked(void *arg, const struct database_error *error)
+{
+    struct policy_loader *loader = arg;
+    loader->is_asking = false;
+    if (error != NULL) {
+        answer_waiters(&loader->asked, false, error->why.text);
+    } else if (loader->reading != NULL) {
+        move_all(&loader->asked, &loader->served); /* it began behind the question */
+    } else if (loader->has_content && policy_mark_equal(&loader->found, &loader->mark)) {
+        confirm(loader, &loader->found, loop_wall_s(loader->loop));
+        answer_waiters(&loader->asked, true, "");
+    } else {
+        move_all(&loader->asked, &loader->unconfirmed);
+        want_reading(loader, 0);
+    }
+    ask(loader);
 }
 
 static void log_problems(struct policy_loader *loader, const struct policy_snapshot *snapshot)
@@ -136,6 +191,7 @@ static void on_read(void *arg, const struct policy_reading_result *result, const
     }
     if (loader->is_wanted)
         want_reading(loader, loader->debounce_ms);
+    ask(loader);
 }
 
 static void begin_reading(struct policy_loader *loader)
@@ -144,8 +200,8 @@ static void begin_reading(struct policy_loader *loader)
     if (loader->reading != NULL || !database_is_connected(loader->database))
         return;
     loader->is_wanted = false;
-    while (!list_is_empty(&loader->waiting))
-        list_append(&loader->served, list_take_first(&loader->waiting));
+    move_all(&loader->waiting, &loader->served);
+    move_all(&loader->unconfirmed, &loader->served);
     policy_material_begin(loader->material);
     if (policy_reading_begin(loader->database, loader->material, loader->hash_seed, loop_wall_s(loader->loop), on_read,
             loader, &loader->reading, &why) != 0)
@@ -210,8 +266,9 @@ static void on_lost(void *arg, const struct why *why)
 {
     struct policy_loader *loader = arg;
     loop_timer_stop(loader->loop, &loader->debounce);
-    /* A reading under way has failed with its commands; who waits for the next one waits for the next session. */
-    (void)why;
+    /* A reading under way has failed with its commands; who waits for the next one waits for the next session, but for
+     * those whose request waits. */
+    answer_waiters(&loader->unconfirmed, false, why->text);
 }
 
 static void on_notified(void *arg, const char *channel, const char *payload UNUSED)
@@ -223,16 +280,39 @@ static void on_notified(void *arg, const char *channel, const char *payload UNUS
         loader->events.command(loader->arg);
 }
 
-int policy_loader_reload(struct policy_loader *loader, policy_reload_fn *done, void *arg)
+static int add_waiter(struct list *list, policy_reload_fn *done, void *arg)
 {
     struct waiter *waiter = calloc(1, sizeof(*waiter));
     if (waiter == NULL)
         return ERROR_MEMORY;
     waiter->done = done;
     waiter->arg = arg;
-    list_append(&loader->waiting, &waiter->node);
-    want_reading(loader, 0);
+    list_append(list, &waiter->node);
     return 0;
+}
+
+int policy_loader_reload(struct policy_loader *loader, policy_reload_fn *done, void *arg)
+{
+    int rc = add_waiter(&loader->waiting, done, arg);
+    if (rc == 0)
+        want_reading(loader, 0);
+    return rc;
+}
+
+int policy_loader_confirm(struct policy_loader *loader, policy_reload_fn *done, void *arg)
+{
+    int rc = add_waiter(&loader->unconfirmed, done, arg);
+    if (rc == 0)
+        ask(loader);
+    return rc;
+}
+
+void policy_loader_stop(struct policy_loader *loader)
+{
+    struct list *const lists[] = { &loader->served, &loader->waiting, &loader->asked, &loader->unconfirmed };
+    loader->is_stopped = true;
+    for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+        answer_waiters(lists[i], false, "the node stops");
 }
 
 int64_t policy_loader_confirmed_at(const struct policy_loader *loader)
@@ -270,6 +350,8 @@ int policy_loader_new(struct loop *loop, const struct policy_loader_settings *se
     log_scope_init_child(&loader->scope, scope, NULL, NULL);
     list_init(&loader->waiting);
     list_init(&loader->served);
+    list_init(&loader->unconfirmed);
+    list_init(&loader->asked);
     loop_timer_init(&loader->poll, on_poll, loader);
     loop_timer_init(&loader->debounce, on_debounce, loader);
     int rc = policy_material_new(&loader->material);
@@ -291,8 +373,7 @@ void policy_loader_free(struct policy_loader *loader)
     loop_timer_stop(loader->loop, &loader->poll);
     database_free(loader->database); /* ends the reading under way */
     loop_timer_stop(loader->loop, &loader->debounce);
-    answer_waiters(&loader->served, false, "the node stops");
-    answer_waiters(&loader->waiting, false, "the node stops");
+    policy_loader_stop(loader);
     policy_material_free(loader->material);
     free(loader);
 }

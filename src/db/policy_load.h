@@ -57,6 +57,15 @@ void policy_loader_start(struct policy_loader *loader);
 typedef void policy_reload_fn(void *arg, bool is_success, const char *text);
 int policy_loader_reload(struct policy_loader *loader, policy_reload_fn *done, void *arg) MUST_CHECK;
 
+/* Asks whether the policy in force is the database's, and reads it where it is not. DONE is called once, perhaps from
+ * within this call: true when what is in force, behind loaded() if it is new, was the database's at a moment after this
+ * call; false when that cannot be said, which without a session is at once. All who ask while a question is under way
+ * are the next one. ERROR_MEMORY: it is not called. */
+int policy_loader_confirm(struct policy_loader *loader, policy_reload_fn *done, void *arg) MUST_CHECK;
+
+/* Whoever waits is told false, now, and whoever asks later as well. */
+void policy_loader_stop(struct policy_loader *loader);
+
 /* When the policy in force was last known to be that of the database; seconds since 1970, 0: never. */
 int64_t policy_loader_confirmed_at(const struct policy_loader *loader);
 

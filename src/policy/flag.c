@@ -378,10 +378,7 @@ void flags_print(const struct flag_set *set, struct buffer *out)
 
 uint32_t flags_without_effect(const struct flag_set *set)
 {
-    uint32_t bits = set->bits & WITHOUT_EFFECT;
-    if (flags_have(set, T_RELAY_LOOKUP) && set->lookup.is_live)
-        bits |= T_RELAY_LOOKUP;
-    return bits;
+    return set->bits & WITHOUT_EFFECT;
 }
 
 bool flag_describe(unsigned index, struct flag_description *description_r)

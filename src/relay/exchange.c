@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* exchange.c - one request on its way through the relay, and its record. */
 #include "base/error.h"
+#include "relay/live.h"
 #include "relay/worker.h"
 
 #include <stdlib.h>
@@ -37,10 +38,12 @@ struct upstream *upstream_keep(struct worker *worker, const struct upstream *ups
 void upstream_follow(struct upstream *kept, const struct upstream *now)
 {
     struct connection_facts *old = kept->facts;
+    struct live_wait *wait = kept->wait;
     connection_facts_ref(now->facts);
     if (now->facts != NULL)
         connection_facts_begin(now->facts);
     *kept = *now;
+    kept->wait = wait;
     if (old != NULL)
         connection_facts_end(old);
     connection_facts_unref(old);
@@ -48,6 +51,7 @@ void upstream_follow(struct upstream *kept, const struct upstream *now)
 
 void upstream_let_go(struct worker *worker, struct upstream *kept)
 {
+    live_end(kept, REASON_CONNECTION_LOST);
     if (kept->facts != NULL)
         connection_facts_end(kept->facts);
     connection_facts_unref(kept->facts);

@@ -15,4 +15,5 @@ libedge_a_SOURCES += \
     src/relay/exchange.c src/relay/receive.c src/relay/request.c \
     src/relay/decision_log.h src/relay/decision_log.c src/relay/held.h src/relay/held.c \
     src/relay/t_relay.c src/relay/outgoing.c src/relay/transmit.c \
-    src/relay/operations.c src/relay/question.c src/relay/probe.c
+    src/relay/operations.c src/relay/question.c src/relay/probe.c \
+    src/relay/live.h src/relay/live.c

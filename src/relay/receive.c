@@ -3,6 +3,7 @@
  * In:    bytes with where they came from. Out: the transaction layer, a stateless answer, or nothing.
  */
 #include "base/error.h"
+#include "relay/live.h"
 #include "relay/own_uri.h"
 #include "relay/worker.h"
 #include "sip/validate.h"
@@ -200,8 +201,11 @@ static void receive_request(struct worker *worker, struct upstream *upstream, st
     case REQUEST_REPEATED:
         follow_upstream(worker, server, upstream);
         return;
-    case REQUEST_ACK_ABSORBED:
     case REQUEST_CANCEL_MATCHED:
+        if (server != NULL && server_transaction_is_cancelled(server))
+            live_end(server_transaction_user(server), REASON_CANCELLED);
+        return;
+    case REQUEST_ACK_ABSORBED:
     case REQUEST_OUTCOME_NONE:
     case REQUEST_OUTCOME_COUNT:
         return;

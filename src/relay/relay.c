@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "pkix/digest.h"
+#include "relay/live.h"
 #include "relay/worker.h"
 #include "relay/worker_life.h"
 
@@ -200,6 +201,21 @@ void relay_set_snapshot(struct relay *relay, struct policy_snapshot *snapshot)
 void relay_confirm_policy(struct relay *relay, int64_t at_s)
 {
     atomic_store_explicit(&relay->policy_confirmed_at, at_s, memory_order_relaxed);
+}
+
+void relay_on_question(struct relay *relay, relay_question_fn *ask, void *arg)
+{
+    relay->ask = ask;
+    relay->ask_arg = arg;
+}
+
+void relay_answer(struct relay_question *question, bool is_current, const char *why)
+{
+    question->is_current = is_current;
+    question->why = WHY_NONE;
+    if (!is_current)
+        (void)why_fail(&question->why, ERROR_REFUSED, "%s", why);
+    mail_post(question->relay->workers[question->worker].mailbox, &question->mail, live_deliver_answer);
 }
 
 void relay_drain(struct relay *relay)

@@ -43,6 +43,22 @@ typedef void relay_closed_fn(void *arg, bool was_there);
 int relay_close_connection(struct relay *relay, struct connection_handle handle, struct mailbox *reply_to,
     relay_closed_fn *done, void *arg) MUST_CHECK;
 
+/* A request is to be decided by the policy that the database has now (lookup=live): a worker asks whether that is the
+ * one in force. One question of each worker at a time; those that come meanwhile are the next one. */
+struct relay_question {
+    struct mail mail;
+    struct relay *relay;
+    uint32_t worker;
+    bool is_current;
+    struct why why;
+};
+/* Called on workers' threads; must only hand QUESTION on. Ahead of relay_start(); without one all are refused. */
+typedef void relay_question_fn(void *arg, struct relay_question *question);
+void relay_on_question(struct relay *relay, relay_question_fn *ask, void *arg);
+/* Once for each question, on the thread that calls relay_set_snapshot() and behind that if anything is new; while there
+ * is a relay. */
+void relay_answer(struct relay_question *question, bool is_current, const char *why);
+
 struct relay_counts {
     struct flow_pool_counts flows;
     uint64_t requests, responses, refused, dropped;

@@ -7,6 +7,7 @@
 #include "policy/name.h"
 #include "relay/dialog.h"
 #include "relay/intake.h"
+#include "relay/live.h"
 #include "relay/proxy_rules.h"
 #include "relay/sender.h"
 #include "relay/worker.h"
@@ -40,7 +41,7 @@ void append_warning(const struct worker *worker, enum reason reason, const char 
 static void append_lines(const struct worker *worker, unsigned status, enum reason reason, const char *detail,
     struct buffer *lines)
 {
-    if (reason != REASON_NONE)
+    if (reason != REASON_NONE && reason != REASON_CANCELLED)
         append_warning(worker, reason, detail, lines);
     if (status == 503)
         buffer_append_string(lines, "Retry-After: 5\r\n");
@@ -300,12 +301,54 @@ static void take_in(struct exchange *exchange, struct intake *intake, struct why
     intake_decide(exchange->request, &terms, intake, why);
 }
 
+/* What the rules refuse, whatever policy says, asks nobody. */
+static bool has_to_wait(const struct exchange *exchange, const struct intake *intake)
+{
+    return !exchange->is_current && intake->routing.is_live && (intake->status == 0 || intake->routing.status != 0);
+}
+
+/* By what is in force now, from the sender on. */
+static void renew(struct exchange *exchange)
+{
+    policy_snapshot_unref(exchange->snapshot);
+    exchange->snapshot = policy_snapshot_ref(exchange->worker->snapshot);
+    exchange->peer = NULL;
+    exchange->is_current = true;
+}
+
+static void proceed(struct exchange *exchange);
+
+static void on_current(struct exchange *exchange, enum reason reason, const char *why)
+{
+    if (reason == REASON_NONE) {
+        renew(exchange);
+        proceed(exchange);
+    } else if (reason == REASON_CONNECTION_LOST) {
+        exchange_account(exchange, NULL, 0, reason, why); /* nobody is left to be answered */
+    } else {
+        refuse(exchange, reason_status(reason), reason, why, SLICE_ABSENT);
+    }
+}
+
+static void wait_for_policy(struct exchange *exchange, const struct routing *routing)
+{
+    struct transaction_layer *layer = exchange->worker->layer;
+    struct server_transaction *server = server_transaction_find(layer, exchange->server);
+    for (size_t i = 0; i < routing->target_count; i++)
+        if (flags_have(&routing->targets[i].flags, T_RELAY_NO_100))
+            server_transaction_set_no_100(layer, server);
+    if (!live_start(exchange, server_transaction_user(server), on_current))
+        refuse(exchange, 503, REASON_NO_MEMORY, NULL, SLICE_ABSENT);
+}
+
 static void route(struct exchange *exchange)
 {
     struct why why = WHY_NONE;
     struct intake intake;
     take_in(exchange, &intake, &why);
-    if (intake.status != 0) {
+    if (has_to_wait(exchange, &intake)) {
+        wait_for_policy(exchange, &intake.routing);
+    } else if (intake.status != 0) {
         refuse(exchange, intake.status, intake.reason, intake.detail, buffer_slice(&intake.lines));
     } else {
         keep_intake(exchange, &intake);
@@ -313,6 +356,12 @@ static void route(struct exchange *exchange)
         start(exchange, &intake.routing);
     }
     intake_fini(&intake);
+}
+
+static void proceed(struct exchange *exchange)
+{
+    if (admit(exchange) && may_forward(exchange))
+        route(exchange);
 }
 
 void worker_new_request(struct worker *worker, const struct upstream *upstream, struct sip_message *request,
@@ -333,10 +382,12 @@ void worker_new_request(struct worker *worker, const struct upstream *upstream, 
     struct sip_defect defect;
     if (sip_validate_request(request, &defect) != 0)
         refuse(exchange, defect.status, REASON_BAD_REQUEST, defect.text, SLICE_ABSENT);
-    else if (admit(exchange) && may_forward(exchange))
-        route(exchange);
+    else
+        proceed(exchange);
     exchange_unref(exchange);
 }
+
+static void on_current_ack(struct exchange *exchange, enum reason reason, const char *why);
 
 /* False: it goes nowhere. */
 static bool route_ack(struct exchange *exchange)
@@ -344,6 +395,10 @@ static bool route_ack(struct exchange *exchange)
     struct intake intake;
     struct relay_step *step = NULL;
     take_in(exchange, &intake, NULL);
+    if (has_to_wait(exchange, &intake)) {
+        intake_fini(&intake);
+        return live_start(exchange, NULL, on_current_ack);
+    }
     if (intake.status == 0 && intake.routing.target_count > 0) {
         keep_intake(exchange, &intake);
         dialog_take_pin(exchange, intake.routing.pin);
@@ -366,6 +421,13 @@ static bool is_welcome(struct exchange *exchange)
     const struct peer_rule *peer = exchange->peer;
     return peer != NULL && peer->unusable == NULL && peer->action == PEER_ACCEPT && !is_withdrawn(exchange) &&
         !is_policy_stale(exchange);
+}
+
+static void on_current_ack(struct exchange *exchange, enum reason reason, const char *why UNUSED)
+{
+    renew(exchange);
+    if (reason != REASON_NONE || !is_welcome(exchange) || !route_ack(exchange))
+        transmit_undeliverable(exchange->worker, "ACK", sip_message_call_id(exchange->request), NULL);
 }
 
 /* An ACK for a 2xx passes without a transaction; whatever stands against it, it is dropped, for an

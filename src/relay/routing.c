@@ -426,6 +426,44 @@ static void choose_targets(struct work *work)
     target->next_hop = work->request_uri;
 }
 
+/* The order that would be without the sender's counts as well: his may not take live out of it. */
+static bool is_order_live(const struct work *work, const struct flag_set *flags, const struct policy_lookup_order *own)
+{
+    const struct policy_lookup_order *order = lookup_of(flags), *configured = &work->settings->lookup;
+    if ((order != NULL ? order : configured)->is_live)
+        return true;
+    return work->has_senders_lookup && (own != NULL ? own : configured)->is_live;
+}
+
+/* Of a request that no row serves nobody knows what the row would have said; what is wrong with it stays wrong. */
+static bool is_live(const struct work *work)
+{
+    const struct routing *routing = work->routing;
+    bool is_of_policy = routing->reason == REASON_NO_POLICY || routing->reason == REASON_POLICY_UNUSABLE ||
+        routing->reason == REASON_FLAG_CONFLICT;
+    if (routing->status != 0)
+        return is_of_policy && is_order_live(work, &work->flags, lookup_of(peer_flags(work)));
+    for (size_t i = 0; i < routing->target_count; i++)
+        if (is_order_live(work, &routing->targets[i].flags, routing->targets[i].own_lookup))
+            return true;
+    return false;
+}
+
+static void find_targets(struct work *work)
+{
+    struct sip_uri next;
+    bool has_next = false;
+    if (!undo_strict_upstream(work) || !reserve_text(work) || !strip_own_maddr(work) ||
+        !strip_what_does_not_fit(work) || !pop_own_routes(work, &next, &has_next) || !take_header_flags(work))
+        return;
+    if (has_next)
+        follow_route(work, &next);
+    else
+        choose_targets(work);
+    if (work->routing->status == 0 && is_led_astray(work->routing))
+        (void)refuse(work, 403, REASON_NO_POLICY, "maddr names another host than the domain");
+}
+
 void routing_decide(const struct sip_message *request, const struct relay_settings *settings,
     const struct policy_snapshot *snapshot, const struct routing_source *source, struct routing *routing_r,
     struct why *why)
@@ -433,18 +471,9 @@ void routing_decide(const struct sip_message *request, const struct relay_settin
     memset(routing_r, 0, offsetof(struct routing, targets)); /* add_target() clears what it adds */
     struct work work = { .request = request, .settings = settings, .snapshot = snapshot, .source = source,
         .routing = routing_r, .why = why };
-    struct sip_uri next;
-    bool has_next = false;
     work.flags = *peer_flags(&work);
-    if (!undo_strict_upstream(&work) || !reserve_text(&work) || !strip_own_maddr(&work) ||
-        !strip_what_does_not_fit(&work) || !pop_own_routes(&work, &next, &has_next) || !take_header_flags(&work))
-        return;
-    if (has_next)
-        follow_route(&work, &next);
-    else
-        choose_targets(&work);
-    if (routing_r->status == 0 && is_led_astray(routing_r))
-        (void)refuse(&work, 403, REASON_NO_POLICY, "maddr names another host than the domain");
+    find_targets(&work);
+    routing_r->is_live = is_live(&work);
 }
 
 static bool is_sips_text(struct slice uri)

@@ -41,6 +41,7 @@ struct routing {
     const char *phrase_detail; /* why, for Warning and the log */
     enum reason reason;
     struct routing_edits edits;
+    bool is_live;              /* it is to be decided by what the database has now: lookup=live, in one of the orders */
     struct slice pin;          /* of our own Route that was popped last; absent: none (into the message) */
     size_t target_count;
     struct buffer text, pushes; /* what slices above and below point into when it was composed here */

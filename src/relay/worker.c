@@ -3,6 +3,7 @@
 #include "relay/worker.h"
 
 #include "base/error.h"
+#include "relay/live.h"
 #include "relay/worker_life.h"
 #include "tls/tls_library.h"
 
@@ -218,6 +219,7 @@ int worker_init(struct worker *worker, struct relay *relay, uint32_t index, stru
     log_scope_init_child(&worker->scope, &relay->scope, NULL, NULL);
     log_limiter_init(&worker->limiter, &worker->strangers, &worker->scope);
     list_init(&worker->stateless);
+    live_init(worker);
     if (init_books(worker) != 0)
         return why_fail(why, ERROR_MEMORY, "no memory for a worker");
     worker->udps = calloc(relay->settings->listener_count, sizeof(*worker->udps));
@@ -343,6 +345,7 @@ void worker_fini(struct worker *worker)
         loop_hook_remove(&worker->after);
         loop_timer_stop(worker->loop, &worker->timer);
     }
+    live_fini(worker);
     transaction_layer_free(worker->layer);
     while (!list_is_empty(&worker->stateless))
         relay_step_free(CONTAINER_OF(worker->stateless.head.next, struct relay_step, node));

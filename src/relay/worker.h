@@ -21,12 +21,15 @@
 #include <stdatomic.h>
 
 struct worker;
+struct live_wait;
 
 struct relay {
     const struct relay_settings *settings;
     struct log_scope scope;
     relay_record_fn *record;
     void *record_arg;
+    relay_question_fn *ask; /* NULL: there is nobody to ask */
+    void *ask_arg;
     uint64_t hash_seed;
     struct transaction_secret secret;
     struct capabilities capabilities;
@@ -42,6 +45,15 @@ struct relay {
 struct worker_counts {
     atomic_uint_fast64_t requests, responses, refused, dropped, transactions, held, records_lost, records_withheld,
         pins_refused;
+};
+
+/* Requests that wait for the database to say that the policy is its own; see live.h. */
+struct live {
+    struct relay_question question;
+    struct list waiting;  /* for the next question */
+    struct list asked;    /* for the one under way */
+    struct list answered; /* as that says, in one of the next turns */
+    bool is_asking;       /* until all answered ones have gone on */
 };
 
 struct worker {
@@ -70,6 +82,7 @@ struct worker {
         int64_t second;          /* since the epoch */
         uint32_t records;        /* made in it of requests of strangers: who floods us does not flood the table, too */
     } stranger_share;
+    struct live live;
     struct hop_table hops;       /* tries under way, by connection */
     struct backoff_book silent;  /* places that datagrams went to and nothing came back from */
     struct backoff_book unavailable; /* keys under which a 503 with Retry-After came */
@@ -109,6 +122,7 @@ struct upstream {
     struct endpoint reply_to;         /* of datagrams: RFC 3261 18.2.2 with RFC 3581 */
     struct connection_handle handle;  /* of streams */
     struct connection_facts *facts;   /* of streams; borrowed or counted, as the holder says */
+    struct live_wait *wait;           /* of a kept one: its request waits for the policy; NULL: it does not */
 };
 
 /* One request on its way through the relay, until it is answered. Counted by the transaction layer's objects, on one
@@ -123,6 +137,7 @@ struct exchange {
     struct transaction_handle server;
     int64_t started_us;
     char source_domain[DOMAIN_NAME_SIZE], request_domain[DOMAIN_NAME_SIZE]; /* "" when there is none */
+    bool is_current;                   /* the snapshot is known to be younger than the request */
     enum level level_floor;            /* the strictest that a target had to meet so far */
     enum level group_floor;            /* likewise, of the groups before this one */
     uint32_t group;                    /* the one whose targets are being tried */

@@ -187,6 +187,19 @@ static void do_reload(struct probe *probe, char **fields)
         printf("reload failed\n");
 }
 
+static void on_answered(void *arg, bool is_success, const char *text)
+{
+    (void)arg;
+    printf("asked %s%s\n", is_success ? "true" : "false: ", text);
+}
+
+static void do_ask(struct probe *probe, char **fields)
+{
+    (void)fields;
+    if (database_service_confirm(probe->service, on_answered, probe) != 0)
+        printf("asked nobody\n");
+}
+
 static void do_answer(struct probe *probe, char **fields)
 {
     uint64_t id;
@@ -330,7 +343,7 @@ static const struct {
     unsigned arguments;
     void (*run)(struct probe *probe, char **fields);
 } commands[] = {
-    { "answer", 3, do_answer }, { "connected", 0, do_connected }, { "explain", 7, do_explain },
+    { "answer", 3, do_answer }, { "ask", 0, do_ask }, { "connected", 0, do_connected }, { "explain", 7, do_explain },
     { "flags", 1, do_flags }, { "live", 1, do_live }, { "memory", 1, do_memory },
     { "name", 1, do_name }, { "objects", 2, do_objects },
     { "pattern", 1, do_name },

@@ -365,8 +365,7 @@ static void flags_without_effect_are_told(void **state)
     struct flag_set set;
     struct why why;
     assert_int_equal(parse("tls,crl,ocsp,no-upgrade,initial-only,lookup=dst+live,no-auto-477,no-100", &set, &why), 0);
-    assert_int_equal(flags_without_effect(&set),
-        T_RELAY_CRL | T_RELAY_OCSP | T_RELAY_LOOKUP);
+    assert_int_equal(flags_without_effect(&set), T_RELAY_CRL | T_RELAY_OCSP);
     assert_int_equal(parse("tls,ocsp-hard,lookup=dst", &set, &why), 0);
     assert_int_equal(flags_without_effect(&set), 0);
 }

@@ -26,7 +26,8 @@ dist_trelaymigrate_DATA = \
     sql/migrate/0021-say-which-revocation-is-refused.sql \
     sql/migrate/0022-say-what-weaken-permits.sql \
     sql/migrate/0023-let-flags-stand-alone.sql \
-    sql/migrate/0024-say-which-flags-act.sql
+    sql/migrate/0024-say-which-flags-act.sql \
+    sql/migrate/0025-explain-what-is-held.sql
 dist_bin_SCRIPTS = scripts/trelay-schema
 
 # Tests on a throw-away PostgreSQL cluster: those of src/db, too.

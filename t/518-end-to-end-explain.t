@@ -25,6 +25,10 @@ my $biloxi = Trelay::SIP::Server->start(transport => 'tls', host => own_address(
         return response($message, 200, 'OK', to_tag => 'callee', contact => "<sip:bob\@$host:$port;transport=tls>");
     });
 my $to_biloxi = $biloxi->host . ':' . $biloxi->port;
+my $busy = Trelay::SIP::Server->start(transport => 'tls', host => own_address(3),
+    tls => { certificate => $ca->leaf('busy', uri => ['sip:busy.example']) },
+    answer => sub ($message, $n) { return $message->method ne 'ACK' ? response($message, 503, 'Busy', headers => [ [ 'Retry-After' => 300 ] ]) : () });
+my $to_busy = $busy->host . ':' . $busy->port;
 my $silent = Trelay::SIP::Listener->new(host => own_address(3));
 my $to_silent = $silent->host . ':' . $silent->port;
 my $to_nobody = own_address(3) . ':' . free_port(own_address(3));
@@ -35,12 +39,16 @@ INSERT INTO trelay.outbound_policy (name, domain, level, trust_set, certificate,
     ('silent', 'silent.example', 'encrypt', NULL, NULL, 'refused', '{$to_silent}'),
     ('two', 'two.example', 'encrypt', NULL, NULL, 'refused', '{$to_nobody,$to_biloxi}'),
     ('nobody', 'nobody.example', 'encrypt', NULL, NULL, 'refused', '{$to_nobody}');
+INSERT INTO trelay.outbound_policy (name, domain, level, sni, next_hop) VALUES
+    ('busy', 'busy.example', 'encrypt', 'busy.example', '{$to_busy,$to_biloxi}'),
+    ('lone', 'lone.example', 'encrypt', 'busy.example', '{$to_busy}');
+INSERT INTO trelay.outbound_policy (name, source_domain, level, next_hop) VALUES ('hosted', 'atlanta.example', 'encrypt', '{$to_biloxi}');
 INSERT INTO trelay.outbound_policy (name, domain, level, scheme, next_hop) VALUES ('sips', 'sips.example', 'encrypt', 'sips', '{$to_biloxi}');
 END
 
 my $BOB = 'sip:bob@biloxi.example';
 my @COLUMNS = qw(node decision reason detail status policy pinned pin level expected_domain certificate sni trust_set flags target
-    transport key_digest key terms connection upgrade passed_over);
+    transport key_digest key terms connection upgrade passed_over held);
 
 sub quoted ($text) { return "'" . $text =~ s/'/''/gr . "'" }
 
@@ -130,6 +138,26 @@ subtest 'several addresses' => sub {
     is(explained('the first alone', 'sip:bob@two.example', flags => 'no-dns-failover')->{reason}, 'backoff', 'as long as it may go on');
 };
 
+subtest 'flags of a sender' => sub {
+    my @source = (source => 'atlanta.example');
+    my %sent = (members => { @source, 'sender-flags' => 'lookup=src,no-cert' }, request => { flags => 'lookup=src,no-cert' });
+    my ($explained) = both('a look-up that the row permits', $BOB, 'open', %sent);
+    is("$explained->{policy} $explained->{level}", 'hosted encrypt', 'leads to the other row');
+    my $strict = 'sip:bob@strict.example';
+    is(explained('one that it does not', $strict, @source, 'sender-flags' => 'lookup=src')->{reason}, 'weaken-refused', 'is refused');
+    is(explained('the same by the operator', $strict, @source, flags => 'lookup=src')->{policy}, 'hosted', 'is his to choose');
+    is(explained('both', $strict, flags => 'no-connect', 'sender-flags' => 'no-conn-reuse')->{reason}, 'flag-conflict',
+        'what contradicts the operator');
+};
+
+subtest 'who asked for rest' => sub {
+    is($edge->ask('OPTIONS', 'sip:bob@busy.example')->status, 200, 'one answers 503 with Retry-After, the other serves');
+    my $explained = explained('where there is another', 'sip:bob@busy.example');
+    is($explained->{target}, $to_busy, 'one worker of two knows of it: the first is named');
+    is_deeply($explained->{held}, { why => 'unavailable', workers => 1, of => 2 }, 'and that it is spared by one');
+    is(explained('where there is none', 'sip:bob@lone.example')->{held}{why}, 'unavailable', 'told as well');
+};
+
 subtest 'the Request-URI' => sub {
     my $explained = explained('a request of SIPS', 'sip:sips.example', request => 'sips:bob@sips.example');
     is($explained->{decision}, 'open', 'its scheme counts');
@@ -196,6 +224,6 @@ subtest 'within a dialog' => sub {
     is("$back->{pin} $back->{pinned} $back->{reason}", 'valid 0 no-policy', 'it says nothing of the way back, whose caller has proven nothing');
 };
 
-is($biloxi->stop, 0, 'the server ends well');
+is($_->stop, 0, 'a server ends well') for $biloxi, $busy;
 $edge->stop;
 done_testing;

@@ -209,6 +209,60 @@ subtest 'ADV-21 ADV-30: tickets are not taken' => sub {
     }
 };
 
+# Outcomes of as many requests, each on a connection of its own, of which none is resumed; and who those connections prove.
+sub fresh ($server, $name, $count = 2) {
+    my $before = $server->connections;
+    my @status = map { ask($name, flags => 'no-conn-reuse')->status } 1 .. $count;
+    my @made   = $server->wait_for_connections($before + $count);
+    return join ' ', @status, grep { $_->{is_resumed} } @made[ $before .. $#made ];
+}
+
+subtest 'ADV-32: a ticket is worth nothing after a change, nor before' => sub {
+    my $other = $edge->pki->authority('elsewhere');
+    $edge->apply($edge->trust_sql('other', $other));
+    my @changes = (
+        [ 'another certificate of ours', certificate => 'two', '200 200' ],
+        [ 'the name to prove',           expected_domain => 'somebody.example', '502 502' ],
+        [ 'the name is right again',     expected_domain => 'kept.example', '200 200' ],
+        [ 'the anchors',                 trust_set => 'other', '502 502' ],
+        [ 'the class',                   level => 'encrypt', '200 200' ],
+        [ 'it is to be proven again',    level => 'domain', '502 502' ],
+        [ 'the anchors are back',        trust_set => 'fed', '200 200' ],
+    );
+    for my $version (qw(TLSv1_2 TLSv1_3)) {
+        my $server = tls_server(leaf_for('kept'), tls => { version => $version, options => { SSL_session_id_context => 'trelay' } });
+        my $name = 'kept' . lc $version =~ s/\D//gr;
+        row($name, $server, expected_domain => 'kept.example', certificate => 'one');
+        is(fresh($server, $name), '200 200', "$version: proven, a ticket in hand");
+        for my $change (@changes) {
+            my ($what, $column, $value, $expected) = @$change;
+            $edge->apply("UPDATE trelay.outbound_policy SET $column = '$value' WHERE name = '$name'");
+            is(fresh($server, $name), $expected, "$version: $what: judged anew, in a full handshake");
+        }
+        $edge->apply("UPDATE trelay.outbound_policy SET tls_min = '1.3' WHERE name = '$name'");
+        my @floor = map { ask($name, flags => 'no-conn-reuse')->status } 1 .. 2;
+        is("@floor", $version eq 'TLSv1_2' ? '500 500' : '200 200', "$version: the floor");
+        is(scalar(grep { $_->{is_resumed} } $server->connections), 0, "$version: and none was ever resumed");
+        is($server->stop, 0, 'it ends well');
+    }
+};
+
+subtest 'ADV-33: twenty tickets, and the end of what they would stand for' => sub {
+    my $until  = time + 12;
+    my %server = map { $_ => tls_server($fed->leaf("chain$_", uri => ['sip:chain.example'], not_after => 12),
+        tls => { version => $_, options => { SSL_session_id_context => 'trelay' } }) } qw(TLSv1_2 TLSv1_3);
+    for my $version (sort keys %server) {
+        row("chain\L$version" =~ s/[^a-z0-9]//gr, $server{$version}, expected_domain => 'chain.example');
+        is(fresh($server{$version}, "chain\L$version" =~ s/[^a-z0-9]//gr, 20), join(' ', (200) x 20), "$version: each in a full handshake");
+    }
+    cmp_ok(time, '<', $until, 'all of it before the certificate ends');
+    sleep 0.2 while time < $until + 1;
+    for my $version (sort keys %server) {
+        is(fresh($server{$version}, "chain\L$version" =~ s/[^a-z0-9]//gr), '502 502', "$version: after that nothing is prolonged");
+        is($server{$version}->stop, 0, 'it ends well');
+    }
+};
+
 subtest 'ADV-37: the peer resets as the connection comes free' => sub {
     my $server = tls_server(leaf_for('reset'), close => 'answer', reset => 1);
     row('reset', $server);

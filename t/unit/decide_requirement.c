@@ -379,6 +379,7 @@ static void a_destination_has_one_form(void **state)
     target.endpoint.address.scope = 2;
     assert_int_equal(build(own, found, NULL, &target, &other), REASON_NONE);
     assert_true(requirement_key_equal(&plain.key, &other.key, PART_ALL));
+    /* INV-12, ADV-11: nor is what comes from another address of ours one with what does not. */
     target.local = fixture_address("2001:db8::99");
     assert_int_equal(build(own, found, NULL, &target, &other), REASON_NONE);
     assert_false(requirement_key_equal(&plain.key, &other.key, PART_PLACE));

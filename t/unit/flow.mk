@@ -16,8 +16,9 @@ t_483_flow_publishes_what_todays_policy_yields_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(C
 t_483_flow_publishes_what_todays_policy_yields_t_LDADD = $(EDGE_TEST_LIBS)
 check_PROGRAMS += t/484-flow-holds-the-floor-against-the-library.t
 t_484_flow_holds_the_floor_against_the_library_t_SOURCES = t/unit/flow_floor.c $(FLOW_BENCH)
-t_484_flow_holds_the_floor_against_the_library_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS)
-t_484_flow_holds_the_floor_against_the_library_t_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=tls_session_facts
+t_484_flow_holds_the_floor_against_the_library_t_CPPFLAGS = $(UNIT_CPPFLAGS) $(CRYPTO_CFLAGS) $(WOLFSSL_CFLAGS)
+t_484_flow_holds_the_floor_against_the_library_t_LDFLAGS = $(AM_LDFLAGS) \
+    -Wl,--wrap=tls_session_facts,--wrap=wolfSSL_CTX_set_verify,--wrap=wolfSSL_set_verify
 t_484_flow_holds_the_floor_against_the_library_t_LDADD = $(EDGE_TEST_LIBS)
 
 check_PROGRAMS += t/486-flow-backoff.t

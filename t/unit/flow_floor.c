@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* flow_floor.c - what was negotiated is held against the key, not believed (INV-8, INV-24): when the TLS library says
- * of a finished handshake that it was resumed, or of another version or suite than the key allows, nothing is sent.
- * The library's own word is replaced here. */
+ * of a finished handshake that it was resumed, or of another version or suite than the key allows, nothing is sent; nor
+ * where it is not told to verify, or told not to, and our own verdict has no chain to be of (ADV-14). The library's own
+ * word is replaced here. */
 #include "base/error.h"
 #include "flow_bench.h"
 #include "tls/tls_session.h"
+#include "tls/tls_wolfssl.h"
 
 #include <stdio.h>
 
@@ -29,6 +31,31 @@ int __wrap_tls_session_facts(const struct tls_session *session, struct tls_sessi
     if (lie.suite != 0)
         facts_r->suite_number = lie.suite;
     return 0;
+}
+
+/* A build from which the calls are lost that have the library show us each chain. */
+enum { AS_IT_IS, NEVER_CALLED, CALLED_WITH_NONE };
+static int verification;
+
+void __real_wolfSSL_CTX_set_verify(WOLFSSL_CTX *context, int mode, VerifyCallback callback);
+void __wrap_wolfSSL_CTX_set_verify(WOLFSSL_CTX *context, int mode, VerifyCallback callback);
+void __real_wolfSSL_set_verify(WOLFSSL *session, int mode, VerifyCallback callback);
+void __wrap_wolfSSL_set_verify(WOLFSSL *session, int mode, VerifyCallback callback);
+
+void __wrap_wolfSSL_CTX_set_verify(WOLFSSL_CTX *context, int mode, VerifyCallback callback)
+{
+    if (verification == AS_IT_IS)
+        __real_wolfSSL_CTX_set_verify(context, mode, callback);
+    else if (verification == CALLED_WITH_NONE)
+        __real_wolfSSL_CTX_set_verify(context, WOLFSSL_VERIFY_NONE, NULL);
+}
+
+void __wrap_wolfSSL_set_verify(WOLFSSL *session, int mode, VerifyCallback callback)
+{
+    if (verification == AS_IT_IS)
+        __real_wolfSSL_set_verify(session, mode, callback);
+    else if (verification == CALLED_WITH_NONE)
+        __real_wolfSSL_set_verify(session, WOLFSSL_VERIFY_NONE, NULL);
 }
 
 static void rows(struct policy_builder *builder)
@@ -127,6 +154,21 @@ static void a_suite_that_was_not_offered_is_refused(void **state)
     expect_reason("aes.example", REASON_NONE);
 }
 
+/* The handshake fails where the library goes by itself, for it has no anchor; and where it passes whoever comes, the
+ * session has seen no chain, which a connection of any level needs (tls/tls_session.c). */
+static void what_the_library_does_not_show_is_not_believed(void **state)
+{
+    (void)state;
+    lie = (struct lie){ .was_resumed = false };
+    verification = NEVER_CALLED;
+    expect_reason("any.example", REASON_TLS_FAILED);
+    verification = CALLED_WITH_NONE;
+    expect_reason("any.example", REASON_TLS_FAILED);
+    expect_reason("old.example", REASON_TLS_FAILED);
+    verification = AS_IT_IS;
+    expect_reason("any.example", REASON_NONE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +176,7 @@ int main(void)
         cmocka_unit_test(a_resumed_handshake_proves_nothing),
         cmocka_unit_test(a_version_outside_the_range_is_refused),
         cmocka_unit_test(a_suite_that_was_not_offered_is_refused),
+        cmocka_unit_test(what_the_library_does_not_show_is_not_believed),
     };
     cmocka_set_message_output(CM_OUTPUT_TAP);
     return cmocka_run_group_tests(tests, bench_make_cast, bench_free_cast);

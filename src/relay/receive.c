@@ -89,8 +89,8 @@ struct slice response_origin(enum transport transport, const struct connection_f
     return slice_of((const char *)out, RESPONSE_ORIGIN_SIZE);
 }
 
-/* Without memory it cannot be handed to the worker of its request. A datagram is sent again; nobody sends again what was
- * said on a stream: the end of that tells all workers at once who need not wait there, and takes no memory. */
+/* Without memory it cannot be handed to the worker of its request. A datagram is sent again; nobody sends again what
+ * was said on a stream: the end of that tells all workers at once who need not wait there, and takes no memory. */
 static void lose_response(struct worker *worker, const struct upstream *upstream, const struct sip_message *message)
 {
     transmit_undeliverable(worker, "response", sip_message_call_id(message), NULL);

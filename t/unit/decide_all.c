@@ -83,7 +83,6 @@ struct situation {
     const struct origin *origin; /* NULL: no dialog rules */
     enum transport transport;
     bool is_capable;             /* of CRLs and OCSP */
-    bool may_stand_alone;        /* lookup=none may stand for a row */
 };
 
 static bool has(const struct situation *situation, unsigned flag)
@@ -155,11 +154,6 @@ static bool is_proven(const struct situation *situation)
 static bool has_no_row(const struct situation *situation)
 {
     return situation->row == NULL && !says(situation, LOOKUP, "none");
-}
-
-static bool may_not_be_alone(const struct situation *situation)
-{
-    return situation->row == NULL && !situation->may_stand_alone;
 }
 
 static bool contradicts(const struct situation *situation)
@@ -234,7 +228,6 @@ static const struct refusal {
     bool (*holds)(const struct situation *situation);
 } refusals[] = {
     { "no row, and nobody said that there need be none", REASON_NO_POLICY, has_no_row },
-    { "flags alone do not do", REASON_UNSUPPORTED_FEATURE, may_not_be_alone },
     { "flags contradict each other", REASON_FLAG_CONFLICT, contradicts },
     { "the row does not permit weakening", REASON_WEAKEN_REFUSED, weakens },
     { "flags alone have to ask for proof", REASON_NO_POLICY, proves_nothing_alone },
@@ -470,8 +463,7 @@ static void check(struct situation *situation, const struct flag_set *set)
     struct requirement_target target = { .transport = situation->transport, .next_hop_domain = "hop.example",
         .endpoint = { address_v4((const uint8_t[4]){ 192, 0, 2, 1 }), 5061 } };
     struct requirement requirement;
-    struct capabilities capabilities = { .crl = situation->is_capable, .ocsp = situation->is_capable,
-        .flags_alone = situation->may_stand_alone };
+    struct capabilities capabilities = { .crl = situation->is_capable, .ocsp = situation->is_capable };
     if (situation->origin != NULL) {
         part = (struct dialog_part){ .level = situation->origin->level, .domain = "origin.example",
             .flags = { .bits = situation->origin->is_initial_only ? T_RELAY_INITIAL_ONLY : 0 } };
@@ -541,7 +533,6 @@ static void set_turns(struct situation *situation)
     for (unsigned flag = 0; flag < FLAG_COUNT; flag++)
         situation->value[flag] = (unsigned char)(flags[flag].value_count > 1 ? turn(flags[flag].value_count) : 0);
     situation->is_capable = turn(2) != 0;
-    situation->may_stand_alone = turn(2) != 0;
 }
 
 /* With one row: over TLS, over a plain transport, within a dialog. */
@@ -575,10 +566,7 @@ static void every_set_with_every_row(void **state)
         unsigned step = contradicts(&situation) ? ROW_KINDS : 1;
         for (unsigned kind = turn(step); kind < ROW_KINDS; kind += step, count++)
             check_row(&situation, &set, rows[kind + ROW_KINDS * turn(ROW_VARIANTS)]);
-        for (unsigned alone = 0; alone < 2; alone++) {
-            situation.may_stand_alone = alone != 0;
-            check_row(&situation, &set, NULL);
-        }
+        check_row(&situation, &set, NULL);
     }
     for (size_t i = 0; i < ARRAY_SIZE(refusals); i++)
         if (refusal_uses[i] < 100)
@@ -600,7 +588,6 @@ static void every_value_in_every_set(void **state)
         while (is_more) {
             struct flag_set set;
             situation.is_capable = turn(2) != 0;
-            situation.may_stand_alone = turn(2) != 0;
             set_flags(&situation, &set);
             check_row(&situation, &set, turn(64) != 0 ? rows[turn(ROWS)] : NULL);
             count++;

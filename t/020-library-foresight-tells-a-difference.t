@@ -60,6 +60,17 @@ my $late = Trelay::Foresight->new(socket => '/nowhere', own => []);
 $late->{asked}{'c OPTIONS'} = [ map { { branch => $_, %late } } 1 .. 6 ];
 like(join("\n", $late->differences([ map { \%record } 1 .. 6 ], '')), qr/^of 6 requests .* only 0 could be compared$/, 'but not most of them');
 
+# An ACK that was placed by itself is one line of the log.
+my $ack = 'x event=decision call-id=c method=ACK policy=%s decision=reuse transport=tls target=127.0.0.2:5061 level=domain expected=biloxi.example'
+    . " connection=0.1.1 key=d1 verdict=proven\n";
+for my $policy (qw(biloxi other)) {
+    my $foresight = Trelay::Foresight->new(socket => '/nowhere', own => []);
+    $foresight->{asked}{'c ACK'} = [ { branch => 'b', is_alone => 1, log => 0, by_route => { '' => \%explained } } ];
+    my $found = join "\n", $foresight->differences([], sprintf $ack, $policy);
+    $policy eq 'biloxi' ? is($found, '', 'an ACK goes as foretold') : like($found, qr/^c ACK: policy was other/, 'an ACK that does not');
+    is($foresight->compared->{decisions}, 1, 'which was compared');
+}
+
 subtest 'next hops' => sub {
     my $foresight = Trelay::Foresight->new(socket => '/nowhere', own => ['192.0.2.1']);
     $foresight->rows('{"routes": [{"name": "r", "domain": "*.example", "next_hop": "sip:192.0.2.9", "flags": "tls"}], "record_route_hosts": ["rr.example"], "flags": "no-100"}');

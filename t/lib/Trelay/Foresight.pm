@@ -3,7 +3,7 @@
 # In:  requests of the phone as they are sent, the control socket, the rows that route; records. Out: where the two differ.
 # Never: tells the relay what will come: explain is asked about one hop, as an operator would. What cannot be compared is
 #        left out: a request from somebody else, after a change of policy, or, of the decision, beside others under way; CANCEL
-#        and the ACK of a refusal, which go where their INVITE went, and the ACK of a success, of which there is no record.
+#        and the ACK of a refusal, which go where their INVITE went. The ACK of a success has no record, but a line of the log.
 #
 #   my $foresight = Trelay::Foresight->new(socket => "$directory/control", own => ['127.0.0.1', 'atlanta.example']);
 #   $foresight->rows($json);                  # what ROWS_SQL gives
@@ -110,9 +110,9 @@ sub tag_of ($header) { return ($header // '') =~ /;\s*tag\s*=\s*([^;\s]+)/i ? $1
 sub before ($self, $text, %options) {
     my $message = Trelay::SIP::parse($text);
     my ($method, $branch) = ($message->method // '', $message->branch // '');
-    return if $method !~ /^[A-Z]+$/ || $method =~ /^(?:ACK|CANCEL)$/ || $branch eq '' || $self->{branches}{$branch}++;
+    return if $method !~ /^[A-Z]+$/ || $method eq 'CANCEL' || $branch eq '' || $self->{branches}{$branch}++;
     my $said = { branch => $branch, is_alone => !%{ $self->{under_way} }, log => $options{log} // 0, by_route => {} };
-    $self->{under_way}{$branch} = $said;
+    $self->{under_way}{$branch} = $said if $method ne 'ACK'; # which has no answer
     push @{ $self->{asked}{ ($message->call_id // '') . " $method" } }, $said;
     my $route = $options{is_strange} ? undef : $self->follow_route($message);
     return if !$route || $message->uri !~ /^sips?:/i;
@@ -138,10 +138,27 @@ sub answered ($self, $message) {
     return;
 }
 
+# What the log says of ACKs that were placed by themselves, as far as a record would.
+my %RECORDED = (policy => 'outbound_policy', decision => 'outbound_decision', transport => 'outbound_transport', level => 'outbound_level',
+    expected => 'outbound_expected_domain', connection => 'outbound_connection_id', key => 'outbound_key_digest', reason => 'reason');
+sub acks ($self, $log) {
+    my @records;
+    for my $line ($log =~ /event=decision (.*method=ACK .*)/g) {
+        my %said = $line =~ /([\w-]+)=(\S+)/g;
+        my ($address, $port) = ($said{target} // '') =~ /^\[?(.*?)\]?:(\d+)$/;
+        push @records, { call_id => $said{'call-id'}, method => 'ACK', inbound_peer => $self->{peer}, reason => 'none',
+            outbound_address => $address, outbound_port => $port, outbound_pinned => ($said{pinned} // '') eq 'yes' ? 1 : 0,
+            map { $RECORDED{$_} => $said{$_} } grep { exists $said{$_} } keys %RECORDED };
+        $records[-1]{outbound_transport} = undef if exists $said{reason}; # it went nowhere
+    }
+    return @records;
+}
+
 # Records of one call and method, and what was said of its requests, go together in order.
 sub differences ($self, $records, $log) {
     my (%records, @differences);
-    push @{ $records{"$_->{call_id} $_->{method}"} }, $_ for grep { defined $_->{call_id} && defined $_->{method} } @$records;
+    push @{ $records{"$_->{call_id} $_->{method}"} }, $_ for grep { defined $_->{call_id} && defined $_->{method} } @$records,
+        $self->acks($log);
     $self->{compared} = { sent => 0, foretold => 0, records => 0, decisions => 0, late => 0 };
     for my $key (sort keys %records) {
         my ($said, $had) = ($self->{asked}{$key} // [], $records{$key});
@@ -198,7 +215,7 @@ sub compare ($self, $said, $record, $log, $key) {
     $self->{compared}{$_}++ for qw(records foretold);
     my %same = (%SAME, defined $record->{outbound_connection_id} ? %SAME_CONNECTION : ());
     my @wrong = map { $say->("$_ was " . ($record->{ $same{$_} } // 'none') . ', explain said ' . ($explained->{$_} // 'none')) }
-        grep { !same($explained->{$_}, $record->{ $same{$_} }) } sort keys %same;
+        grep { exists $record->{ $same{$_} } && !same($explained->{$_}, $record->{ $same{$_} }) } sort keys %same;
     my $is_comparable = $said->{is_alone} && keys %{ $said->{by_route} } == 1 && defined $record->{outbound_decision};
     return @wrong if !$is_comparable || is_overtaken($explained, $record, $said, $log);
     $self->{compared}{decisions}++;

@@ -41,8 +41,12 @@ void hop_is_on(struct hop *hop, struct connection_facts *facts)
     hop_table_insert(&hop->worker->hops, hop);
 }
 
+/* What still waits for its connection when the transaction has ended (timer B, the caller's answer is given) leaves no
+ * byte: the next hop would ring for nobody. */
 void hop_free(struct hop *hop)
 {
+    if (hop->placement != NULL)
+        (void)placement_withdraw(hop->placement);
     leave_connection(hop);
     slab_give(&hop->worker->memory, hop, sizeof(*hop));
 }

@@ -116,7 +116,7 @@ subtest 'the log says what was decided' => sub {
     my $id = quotemeta $reply->call_id;
     my ($key) = lc($record->{outbound_key_digest}) =~ /([0-9a-f]{64})/ or die 'no key digest';
     ok($edge->daemon->wait_for_log(
-            qr/event=decision [^\n]*call-id="?$id"? [^\n]*decision=reuse [^\n]*key=$key verdict=proven /),
+            qr/event=decision [^\n]*call-id="?$id"? [^\n]*decision=open [^\n]*key=$key verdict=proven /),
         'the digest of the key and the verdict');
     like($edge->daemon->log, qr/event=decision [^\n]*$id[^\n]* without-effect=crl(?: |\n)/,
         'the flag that has no effect, and not the one that has');

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* operations.c - what the transaction layer asks of the edge; see transaction/layer.h. */
+#include "base/error.h"
 #include "relay/held.h"
 
 static void send_response(void *arg, struct server_transaction *server, struct slice bytes, void *hop)
@@ -32,13 +33,18 @@ void worker_send_again(struct worker *worker, struct transaction_handle handle, 
         step != NULL ? sip_message_call_id(step->exchange->request) : SLICE_ABSENT, &hop->target);
 }
 
-static void send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
+/* An ACK is not made twice: without memory it is tried on what connection it finds, or goes nowhere, with a word. */
+static bool send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
 {
     struct worker *worker = arg;
     const struct hop *hop = client_transaction_user(client);
     struct transaction_handle handle = client_transaction_handle(client);
-    if (hop != NULL && !transmit_on_hop(worker, hop, handle, what, bytes))
+    int rc = hop != NULL ? transmit_on_hop(worker, hop, handle, what, bytes) : 0;
+    if (rc == ERROR_MEMORY && what == CLIENT_SEND_CANCEL)
+        return false;
+    if (rc != 0)
         worker_send_again(worker, handle, what, bytes);
+    return true;
 }
 
 static void start_branch(void *arg, struct branch *branch)

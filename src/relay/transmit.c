@@ -47,17 +47,18 @@ static void send_here(void *receiver, struct mail *mail)
     remote_send_free(send);
 }
 
-/* False: the connection is known to be gone, or there is no memory. CLIENT: whose request it is, or generation 0. */
-static bool send_on_connection(struct worker *worker, struct connection_handle handle, struct connection_facts *facts,
+/* ERROR_NOT_FOUND: the connection is known to be gone. ERROR_MEMORY: it cannot be handed to its owner. CLIENT: whose
+ * request it is, or generation 0. */
+static int send_on_connection(struct worker *worker, struct connection_handle handle, struct connection_facts *facts,
     struct transaction_handle client, enum client_send what, struct slice bytes)
 {
     if (handle.worker == worker->index)
-        return worker->pool != NULL && flow_pool_send(worker->pool, handle, facts, bytes) == 0;
+        return worker->pool != NULL && flow_pool_send(worker->pool, handle, facts, bytes) == 0 ? 0 : ERROR_NOT_FOUND;
     if (handle.generation == 0 || handle.worker >= worker->relay->worker_count)
-        return false;
+        return ERROR_NOT_FOUND;
     struct remote_send *send = calloc(1, sizeof(*send));
     if (send == NULL)
-        return false;
+        return ERROR_MEMORY;
     send->handle = handle;
     send->facts = connection_facts_ref(facts);
     send->home = worker;
@@ -66,10 +67,10 @@ static bool send_on_connection(struct worker *worker, struct connection_handle h
     buffer_append_slice(&send->bytes, bytes);
     if (send->bytes.has_failed) {
         remote_send_free(send);
-        return false;
+        return ERROR_MEMORY;
     }
     mail_post(worker->relay->workers[handle.worker].mailbox, &send->mail, send_here);
-    return true;
+    return 0;
 }
 
 static struct udp *udp_of(struct worker *worker, const struct listener_settings *listener)
@@ -102,16 +103,16 @@ void transmit_to_upstream(struct worker *worker, const struct upstream *upstream
         *is_sent_r = transmit_datagram(worker, udp_of(worker, upstream->listener), bytes, &upstream->reply_to);
     else
         *is_sent_r = send_on_connection(worker, upstream->handle, NULL, (struct transaction_handle){ 0 },
-            CLIENT_SEND_NONE, bytes);
+            CLIENT_SEND_NONE, bytes) == 0;
 }
 
-bool transmit_on_hop(struct worker *worker, const struct hop *hop, struct transaction_handle client,
+int transmit_on_hop(struct worker *worker, const struct hop *hop, struct transaction_handle client,
     enum client_send what, struct slice bytes)
 {
     if (hop->transport != TRANSPORT_UDP)
         return send_on_connection(worker, hop->handle, hop->facts, client, what, bytes);
     (void)transmit_datagram(worker, hop->udp, bytes, &hop->target);
-    return true;
+    return 0;
 }
 
 void transmit_undeliverable(struct worker *worker, const char *what, struct slice call_id,

@@ -295,6 +295,8 @@ static void on_accepted(void *arg, int fd, const struct endpoint *peer)
     }
     struct handed_over *handed = calloc(1, sizeof(*handed));
     if (handed == NULL) {
+        log_event(&port->worker->strangers, LOG_LEVEL_WARN, LOG_EVENT_CONNECTION_FAILED, LOG_ENDPOINT("peer", peer),
+            LOG_STRING("reason", reason_word(REASON_NO_MEMORY)));
         (void)close(fd);
         return;
     }

@@ -259,8 +259,9 @@ void t_relay_placed(struct worker *worker, struct placement *placement);
 
 /* transmit.c */
 void transmit_to_upstream(struct worker *worker, const struct upstream *upstream, struct slice bytes, bool *is_sent_r);
-/* False: its connection is gone, or there is no memory. When it turns out later that it is, worker_send_again(). */
-bool transmit_on_hop(struct worker *worker, const struct hop *hop, struct transaction_handle client,
+/* ERROR_NOT_FOUND: its connection is gone (when that turns out later: worker_send_again()). ERROR_MEMORY: there is none
+ * to hand it to the worker of its connection, which may well stand. */
+int transmit_on_hop(struct worker *worker, const struct hop *hop, struct transaction_handle client,
     enum client_send what, struct slice bytes);
 /* operations.c: what belonged on a connection that is gone, on another one of the same key, or it is undeliverable. */
 void worker_send_again(struct worker *worker, struct transaction_handle client, enum client_send what,

@@ -93,7 +93,7 @@ static void send_ack(struct transaction_layer *layer, struct client_transaction 
     if (rc == 0)
         rc = sip_compose_ack(&ack, invite, response);
     if (rc == 0)
-        layer->ops->send_request(layer->arg, client, CLIENT_SEND_ACK, buffer_slice(&ack));
+        (void)layer->ops->send_request(layer->arg, client, CLIENT_SEND_ACK, buffer_slice(&ack));
     transaction_output_give(layer, &ack);
     sip_message_unref(invite);
 }
@@ -102,9 +102,9 @@ static void resend(struct transaction_layer *layer, struct client_transaction *c
 {
     struct slice bytes = slice_of(client->request, client->request_length);
     if (client->invite != NULL)
-        layer->ops->send_request(layer->arg, client->invite, CLIENT_SEND_CANCEL, bytes);
+        (void)layer->ops->send_request(layer->arg, client->invite, CLIENT_SEND_CANCEL, bytes);
     else
-        layer->ops->send_request(layer->arg, client, CLIENT_SEND_AGAIN, bytes);
+        (void)layer->ops->send_request(layer->arg, client, CLIENT_SEND_AGAIN, bytes);
 }
 
 void client_transaction_perform(struct transaction_layer *layer, struct client_transaction *client,
@@ -164,8 +164,11 @@ int client_transaction_cancel(struct transaction_layer *layer, struct client_tra
         rc = cancel_new(layer, client, buffer_slice(&bytes), &cancel);
     if (rc == 0) {
         transaction_event(layer, &cancel->base, EVENT_PLACED, &(struct event_input){ 0 });
-        layer->ops->send_request(layer->arg, client, CLIENT_SEND_CANCEL,
-            slice_of(cancel->request, cancel->request_length));
+        if (!layer->ops->send_request(layer->arg, client, CLIENT_SEND_CANCEL,
+                slice_of(cancel->request, cancel->request_length))) {
+            transaction_end(layer, &cancel->base); /* as if it had not begun */
+            rc = ERROR_MEMORY;
+        }
     }
     transaction_output_give(layer, &bytes);
     sip_message_unref(invite);

@@ -50,8 +50,8 @@ struct transaction_ops {
      * A failure is told by server_transaction_send_failed(). */
     void (*send_response)(void *arg, struct server_transaction *server, struct slice bytes, void *hop);
     /* On the hop of the transaction, or to the same address under the same requirement (RFC 5923 8.1); it never
-     * resolves anew (RFC 3263 4). */
-    void (*send_request)(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes);
+     * resolves anew (RFC 3263 4). False: there was no memory for a CANCEL, and it is worth another try in a while. */
+    bool (*send_request)(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes);
 
     /* -- forwarding -- */
 

@@ -111,12 +111,13 @@ static void send_response(void *arg, struct server_transaction *server, struct s
         arrive(world, upstream->agent, upstream->connection, bytes);
 }
 
-static void send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
+static bool send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
 {
     (void)what;
     const struct hop *hop = client_transaction_user(client);
     if (hop->connection >= hop->agent->lost_below)
         arrive(arg, hop->agent, hop->connection, bytes);
+    return true;
 }
 
 /* ---- branches ---- */

@@ -224,6 +224,26 @@ static void test_cancel_is_repeated(void **state)
 }
 
 /* Several branches, each as it stands: one rings, one is silent, one is resolved, one waits for its turn. */
+/* What the edge had no memory for was not sent: it is made anew, until there is some. */
+static void test_cancel_without_memory(void **state)
+{
+    (void)state;
+    struct edge edge = { .logs_time = true, .cancels_fail = 2 };
+    struct call call;
+    struct destination to = { .name = "a" };
+    begin(&edge, &call, &to, 1);
+    edge_respond(&to, 180, "bob", NULL);
+    edge_arrive(&edge, &cancel, NULL);
+    edge_pass(&edge, 1600);
+    edge_expect(&edge, "[0] U 180\n[0] U 200\n[0] a.1 has no memory for cancel\n[500] a.1 has no memory for cancel\n"
+                       "[1000] a.1 cancel\n");
+    assert_int_equal(edge_respond_cancel(&to.attempts[0]), RESPONSE_TAKEN);
+    edge_respond(&to, 487, "bob", NULL);
+    edge_pass(&edge, 32000);
+    assert_int_equal(counts(&edge).clients, 0);
+    edge_stop(&edge);
+}
+
 static void test_cancel_of_a_fork(void **state)
 {
     (void)state;
@@ -402,6 +422,7 @@ int main(void)
         cmocka_unit_test(test_cancelled_and_silent),
         cmocka_unit_test(test_cancel_is_ignored),
         cmocka_unit_test(test_cancel_is_repeated),
+        cmocka_unit_test(test_cancel_without_memory),
         cmocka_unit_test(test_cancel_of_a_fork),
         cmocka_unit_test(test_cancel_once_and_only_by_its_caller),
         cmocka_unit_test(test_cancel_by_the_edge),

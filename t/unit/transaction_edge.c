@@ -140,7 +140,7 @@ static void op_send_response(void *arg, struct server_transaction *server, struc
         server_transaction_send_failed(edge->layer, handle);
 }
 
-static void op_send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
+static bool op_send_request(void *arg, struct client_transaction *client, enum client_send what, struct slice bytes)
 {
     static const char *const words[] = { "none", "again", "ack", "cancel" };
     struct edge *edge = arg;
@@ -149,6 +149,11 @@ static void op_send_request(void *arg, struct client_transaction *client, enum c
     assert_true(attempt->is_open);
     assert_true(attempt->bytes.length != 0);
     assert_true(transaction_handle_equal(attempt->handle, client_transaction_handle(client)));
+    if (what == CLIENT_SEND_CANCEL && edge->cancels_fail > 0) {
+        edge->cancels_fail--;
+        note(edge, "%s.%u has no memory for cancel", attempt->to->name, attempt->number);
+        return false;
+    }
     remember(&edge->down, bytes);
     if (what == CLIENT_SEND_ACK) {
         assert_true(attempt->has_failure);
@@ -162,6 +167,7 @@ static void op_send_request(void *arg, struct client_transaction *client, enum c
     }
     note(edge, "%s.%u %s", attempt->to->name, attempt->number, words[what]);
     meddle(edge);
+    return true;
 }
 
 static void op_start_branch(void *arg, struct branch *branch)

@@ -97,6 +97,7 @@ struct edge {
     struct destination *added; /* exhausted() adds it, once; NULL: none */
     void (*meddle)(struct edge *edge); /* called within each operation; NULL: nothing is */
     bool send_fails;          /* every send_response() is told to have failed, within the call */
+    unsigned cancels_fail;    /* so many CANCELs find no memory */
     uint32_t worker;
     uint32_t max_servers;
     uint64_t hash_seed;       /* 0: as good as any */

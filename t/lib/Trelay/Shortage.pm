@@ -28,12 +28,18 @@ sub set ($self, @values) {
 # The Nth allocation from now on (0: the next one) is refused; all behind it, too, if it LASTS.
 sub refuse ($self, $nth, $lasts = 0) { return $self->set($nth, 0, 0, $lasts) }
 
-# There is memory again: how many allocations were refused.
-sub plenty ($self) {
+# How many have been refused so far.
+sub refused ($self) {
     open my $in, '<:raw', $self->{file}->filename or die "$!\n";
     sysread $in, my $bytes, 32 or die "$!\n";
-    $self->set(-1, 0, 0, 0);
     return (unpack 'q4', $bytes)[1];
+}
+
+# There is memory again: how many allocations were refused.
+sub plenty ($self) {
+    my $refused = $self->refused;
+    $self->set(-1, 0, 0, 0);
+    return $refused;
 }
 
 1;

@@ -8,15 +8,19 @@ use v5.36;
 use Exporter 'import';
 use IO::Socket::IP ();
 
-our @EXPORT_OK = qw(own_address free_port);
+our @EXPORT_OK = qw(own_address addresses_of free_port);
 
 my $OWNER = $$; # of a child, too, its parent's
 
 # Address INDEX (0 to 3) of this test. Process numbers have 22 bits, loopback leaves 24.
 sub own_address ($index = 0) {
     die "own_address: $index is not 0 to 3\n" if $index !~ /^[0-3]$/;
-    my $number = ($OWNER << 2 | $index) & 0xffffff;
-    return join '.', 127, map { $number >> $_ & 255 } 16, 8, 0;
+    return (addresses_of($OWNER))[$index];
+}
+
+# Those of another process that lives as long as they are used.
+sub addresses_of ($pid) {
+    return map { my $number = ($pid << 2 | $_) & 0xffffff; join '.', 127, map { $number >> $_ & 255 } 16, 8, 0 } 0 .. 3;
 }
 
 # A port that was free a moment ago. For IPv6, where there is one address for all.

@@ -36,6 +36,7 @@ my %ONLY_IN_MEMORY = (
     'd12-failure-without-ack'          => 'what is only remembered is not seen from outside',
     'd13-accepted-ends'                => $MOMENT,
     'd15-other-request-again-over-udp' => $MOMENT,
+    'no-auto-477'                      => "$MOMENT (t/541)",
 );
 
 # What must fail here, too, but for these, which are about what only t/200 sees.

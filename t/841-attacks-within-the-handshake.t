@@ -247,19 +247,26 @@ subtest 'ADV-32: a ticket is worth nothing after a change, nor before' => sub {
     }
 };
 
-subtest 'ADV-33: twenty tickets, and the end of what they would stand for' => sub {
-    my $until  = time + 12;
-    my %server = map { $_ => tls_server($fed->leaf("chain$_", uri => ['sip:chain.example'], not_after => 12),
-        tls => { version => $_, options => { SSL_session_id_context => 'trelay' } }) } qw(TLSv1_2 TLSv1_3);
-    for my $version (sort keys %server) {
-        row("chain\L$version" =~ s/[^a-z0-9]//gr, $server{$version}, expected_domain => 'chain.example');
-        is(fresh($server{$version}, "chain\L$version" =~ s/[^a-z0-9]//gr, 20), join(' ', (200) x 20), "$version: each in a full handshake");
-    }
-    cmp_ok(time, '<', $until, 'all of it before the certificate ends');
-    sleep 0.2 while time < $until + 1;
-    for my $version (sort keys %server) {
-        is(fresh($server{$version}, "chain\L$version" =~ s/[^a-z0-9]//gr), '502 502', "$version: after that nothing is prolonged");
-        is($server{$version}->stop, 0, 'it ends well');
+# Twenty of them, and on until the certificate has ended: how many that are depends on the machine.
+subtest 'ADV-33: a chain of tickets, and the end of what they would stand for' => sub {
+    for my $version (qw(TLSv1_2 TLSv1_3)) {
+        my $until = time + 12;
+        my $server = tls_server($fed->leaf("chain$version", uri => ['sip:chain.example'], not_after => 12),
+            tls => { version => $version, options => { SSL_session_id_context => 'trelay' } });
+        my $name = 'chain' . lc $version =~ s/\D//gr;
+        row($name, $server, expected_domain => 'chain.example');
+        my ($count, $late, @status) = (0, 0);
+        while ($count < 20 || time < $until + 1) {
+            my $is_over = time > $until + 1;
+            push @status, ask($name, flags => 'no-conn-reuse')->status;
+            $late++ if $is_over && $status[-1] == 200;
+            sleep 0.1 if ++$count > 20;
+        }
+        push @status, map { ask($name, flags => 'no-conn-reuse')->status } 1 .. 2;
+        like("@status", qr/^(?:200 )+502(?: 502)*$/, "$version: proven until the certificate ends, and never after");
+        is($late, 0, "$version: nothing is prolonged");
+        is(scalar(grep { $_->{is_resumed} } $server->wait_for_connections(scalar @status)), 0, "$version: each by a full handshake");
+        is($server->stop, 0, 'it ends well');
     }
 };
 

@@ -66,11 +66,11 @@ static bool is_contradictory(const struct source *source)
         (has(source, SNI) && has(source, NO_SNI)) || (has(source, NO_CONN_REUSE) && has(source, NO_CONNECT));
 }
 
-/* Two that name an identity: the last word. One without a name does not take a name away. */
+/* Two that name an identity name the same one. One without a name does not take a name away. */
 static bool merge_identity(signed char earlier, signed char later, signed char *merged_r)
 {
     *merged_r = later > 0 || earlier == ABSENT ? later : earlier;
-    return true;
+    return earlier <= 0 || later <= 0 || earlier == later;
 }
 
 /* Two that name one thing and its opposite: who speaks last has said everything about it. */

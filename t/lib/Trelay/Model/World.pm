@@ -92,11 +92,11 @@ sub merged ($earlier, $later) {
     return \%flags;
 }
 
-# Two that name an identity: the last word; one without a name takes none away.
+# Two that name an identity name the same one; one without a name takes none away.
 sub is_one_identity ($earlier, $later, $flags) {
-    my ($name) = grep { defined && $_ ne '' } map { $_->{'verify-domain'} } $later, $earlier;
-    $flags->{'verify-domain'} = $name if defined $name;
-    return 1;
+    my @names = grep { defined && $_ ne '' } map { $_->{'verify-domain'} } $later, $earlier;
+    $flags->{'verify-domain'} = $names[0] if @names;
+    return @names < 2 || $names[0] eq $names[1];
 }
 
 # As one source would write them.
@@ -110,10 +110,12 @@ sub flags_text ($flags) {
 my $USUAL = 'dst+addr+default';
 # Nobody is found by a name here: whose row is not known without an address is refused for want of one.
 my @UNKNOWN = qw(no-policy dns-failed no-address);
+# Nor by flags alone, which name no address; but what stands against them may be told first (doc/decision/0019).
+my @ALONE = qw(unknown-trust-set trust-flag-refused flag-conflict unsupported-feature);
 
 # The row that these look-ups lead to, or reasons.
 sub look_up ($self, $order, $domain, $request) {
-    return (undef, qw(unsupported-feature), @UNKNOWN) if $order eq 'none';
+    return (undef, @ALONE, @UNKNOWN) if $order eq 'none';
     my %row = (dst => sub { $self->row_for($domain) }, ruri => sub { $self->row_for($request->{domain}) },
         src => sub { $self->first_of($request->{source}) }, peer => sub { }, default => sub { }, live => sub { });
     for my $step (split /\+/, $order) {

@@ -40,7 +40,7 @@ CORE_TESTS = $(filter-out $(call numbered,495),$(call numbered,45 46 48 49 500 5
 TLS_TESTS = $(filter-out $(call numbered,401 408 432 433 495 640 641 642 643 650 660),\
     $(call numbered,4 5 6 81 83 840 841 842 844))
 # Those that take longest begin first, so that none is waited for alone in the end.
-LONGEST_TESTS = $(call numbered,160 300 408 440 542 650 841)
+LONGEST_TESTS = $(call numbered,160 300 408 440 545 650 841)
 in_order = $(sort $(filter $(LONGEST_TESTS),$(1))) $(sort $(filter-out $(LONGEST_TESTS),$(1)))
 
 .PHONY: check-programs check-unit check-house check-tls check-running check-threaded \

@@ -143,16 +143,22 @@ static int read_long_head(struct sip_reading *reading, const struct sip_limits *
     return 0;
 }
 
+/* As values are cut (sip_value_cut): between "<" and ">" a quotation mark quotes nothing. Else a NUL could be quoted
+ * here and bare in what is left when the values before it are taken off. */
 bool sip_nuls_are_quoted(struct slice value)
 {
-    bool is_quoted = false;
+    bool is_quoted = false, is_bracketed = false;
     for (size_t i = 0; i < value.length; i++) {
         if (value.data[i] == '\0')
             return false;
-        if (value.data[i] == '"')
+        if (is_bracketed)
+            is_bracketed = value.data[i] != '>';
+        else if (value.data[i] == '"')
             is_quoted = !is_quoted;
-        else if (value.data[i] == '\\' && is_quoted)
-            i++;
+        else if (is_quoted)
+            i += value.data[i] == '\\';
+        else
+            is_bracketed = value.data[i] == '<';
     }
     return true;
 }

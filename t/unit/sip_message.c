@@ -260,6 +260,9 @@ static void broken_bytes_are_refused_with_their_reason(void **state)
         { SLICE_LITERAL(OK "a: x\\\0\r\n\r\n"), SIP_DEFECT_NUL },
         { SLICE_LITERAL(OK "a: \"x\\\\\0\"\r\n\r\n"), SIP_DEFECT_NUL },
         { SLICE_LITERAL(OK "a: \"x\\\0\"\r\n\r\n"), SIP_DEFECT_NONE },
+        { SLICE_LITERAL(OK "a: \"<\" <x>, \"x\\\0\" <y>\r\n\r\n"), SIP_DEFECT_NONE },
+        { SLICE_LITERAL(OK "a: <x\"y>, \\\0, \"\r\n\r\n"), SIP_DEFECT_NUL },
+        { SLICE_LITERAL(OK "a: <x\"\\\0\">\r\n\r\n"), SIP_DEFECT_NUL },
         { SLICE_LITERAL(OK "\r\n\0\0"), SIP_DEFECT_NONE },
         /* Content-Length */
         { SLICE_LITERAL(OK "Content-Length: 3\r\n\r\nab"), SIP_DEFECT_BODY_SHORT },

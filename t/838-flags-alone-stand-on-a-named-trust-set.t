@@ -13,7 +13,7 @@ use Trelay::Loopback qw(own_address);
 use Trelay::SIP qw(request response);
 use Trelay::SIP::Server;
 
-my $edge = Trelay::Edge->start(foresee => 0); # explain takes lookup as the operator's
+my $edge = Trelay::Edge->start;
 my ($ca, $other) = map { $edge->pki->authority($_) } qw(federation elsewhere);
 my $here    = own_address(2);
 my $partner = Trelay::SIP::Server->start(transport => 'tls', host => $here,
@@ -88,6 +88,20 @@ subtest 'of a sender' => sub {
     like(led('MESSAGE', $BOB, flags => 'lookup=none,trust=elsewhere'), qr/^502 /, 'it is still proven');
     is(led('MESSAGE', $BOB, flags => 'lookup=none,tls'), '403 no-policy lookup=none - -', 'and never less than chain');
     is(led('MESSAGE', $BOB, flags => 'lookup=none,no-verify'), '403 no-policy lookup=none - -', 'whatever the row permits');
+};
+
+# What one target had to prove, the next one has to, though the first was refused for what the sender asked (INV-34).
+subtest 'from one target to the next' => sub {
+    $edge->apply("UPDATE trelay.outbound_policy SET enabled = true, weaken = 'refused' WHERE name = 'biloxi';"
+            . 'INSERT INTO trelay.route (name, domain, next_hop, priority) VALUES'
+            . " ('first', 'chicago.example', 'sip:bob\@biloxi.example:5061;transport=tls', 1), ('then', 'chicago.example', '$BOB', 2)");
+    my $seen = () = $partner->messages;
+    is(led('MESSAGE', 'sip:bob@chicago.example', flags => 'lookup=none,verify-chain,trust=fed'), '403 weaken-refused - - -',
+        'level domain is not left behind');
+    is(scalar(() = $partner->messages), $seen, 'nothing was sent');
+    is(led('MESSAGE', 'sip:bob@chicago.example', flags => 'lookup=none,verify-domain=biloxi.example,trust=fed'),
+        '200 none lookup=none domain biloxi.example', 'and who proves it is served');
+    $edge->apply("DELETE FROM trelay.route; UPDATE trelay.outbound_policy SET enabled = false WHERE name = 'biloxi'");
 };
 
 subtest 'in a dialog' => sub {

@@ -81,16 +81,22 @@ static const struct dialog_part *pin_of(const struct explanation *explanation)
     return pin->level != LEVEL_UNSET ? pin : NULL;
 }
 
-static enum lookup_result look_up(struct explanation *explanation, const struct address *address,
-    struct requirement_rule *rule_r)
+static struct requirement_question question_of(const struct explanation *explanation)
 {
     const struct explain_question *asked = &explanation->question;
-    const struct requirement_question question = {
+    return (struct requirement_question){
         .query = { .next_hop_domain = or_null(asked->next_hop_domain),
             .request_domain = or_null(asked->request_domain), .source_domain = or_null(asked->source_domain),
             .peer = or_null(asked->peer) },
         .order = &asked->order, .usual = asked->has_senders_lookup ? &asked->usual : NULL,
-        .flags = &asked->flags, .is_address_of_row = explanation->is_address_of_row, .pin = pin_of(explanation) };
+        .flags = &asked->flags, .is_senders_trust = asked->is_senders_trust,
+        .is_address_of_row = explanation->is_address_of_row, .pin = pin_of(explanation) };
+}
+
+static enum lookup_result look_up(struct explanation *explanation, const struct address *address,
+    struct requirement_rule *rule_r)
+{
+    const struct requirement_question question = question_of(explanation);
     return requirement_look_up(explanation->snapshot, &question, address, rule_r);
 }
 
@@ -121,6 +127,13 @@ static enum reason keep_floor(struct explanation *explanation, const struct requ
     }
     explanation->level_floor = level;
     return REASON_NONE;
+}
+
+static void keep_floor_refused(struct explanation *explanation, const struct address *address)
+{
+    const struct requirement_question question = question_of(explanation);
+    enum level level = requirement_refused_level(explanation->snapshot, &question, address);
+    explanation->level_floor = explanation->level_floor > level ? explanation->level_floor : level;
 }
 
 /* What is said of one address. */
@@ -175,6 +188,10 @@ static void on_decided(void *arg, const struct relay_considered *considered)
     const struct decision_result *result = &considered->result;
     struct why why = WHY_NONE;
     char id[CONNECTION_ID_SIZE];
+    if (result->reason == REASON_SHUTDOWN) { /* there may be no relay to ask any more */
+        refuse(explanation, REASON_SHUTDOWN, NULL);
+        return;
+    }
     if (is_spared(explanation, considered, &why)) {
         pass_over(explanation, REASON_BACKOFF, &why);
         try_addresses(explanation);
@@ -233,8 +250,10 @@ static enum reason build(struct explanation *explanation, const struct locate_ta
     if (rule.row == NULL) {
         enum lookup_result found = look_up(explanation, &target->endpoint.address, &rule);
         enum reason floor = rule.row != NULL ? keep_floor(explanation, &rule, why) : REASON_NONE;
-        if (found != LOOKUP_RESULT_HIT)
+        if (found != LOOKUP_RESULT_HIT) {
+            keep_floor_refused(explanation, &target->endpoint.address);
             return rule.reason != REASON_NONE ? rule.reason : REASON_NO_POLICY;
+        }
         if (floor != REASON_NONE)
             return floor;
     }
@@ -423,8 +442,10 @@ static void on_confirmed(void *arg, bool is_success, const char *text)
     }
     policy_snapshot_unref(explanation->snapshot);
     explanation->snapshot = explanation->environment.snapshot(explanation->environment.arg);
-    if (read_question(explanation))
-        decide_for(explanation);
+    if (!read_question(explanation))
+        return;
+    say_question(explanation);
+    decide_for(explanation);
 }
 
 void control_explain(const struct control_environment *environment, json_t *members, bool is_probe,

@@ -108,6 +108,8 @@ static int read_flags(const struct control_environment *environment, json_t *mem
     if (flags_merge(&own, &sent, &question->flags, &question->conflict) != 0)
         question->flags = own;
     question->has_senders_lookup = flags_have(&sent, T_RELAY_LOOKUP);
+    question->is_senders_trust = flags_have(&question->flags, T_RELAY_TRUST) &&
+        (!flags_have(&own, T_RELAY_TRUST) || strcmp(question->flags.trust, own.trust) != 0);
     set_order(&own, environment, &question->usual);
     set_order(&question->flags, environment, &question->order);
     return 0;
@@ -156,6 +158,8 @@ static int read_pin(const struct control_environment *environment, const struct 
         .now = loop_wall_s(environment->loop) };
     struct slice given = member(members, "pin"), text;
     struct dialog_pin pin;
+    question->pin = (struct dialog_part){ .level = LEVEL_UNSET };
+    question->pin_word = NULL;
     if (slice_is_absent(given))
         return 0;
     int rc = find_pin(given, &text, why);

@@ -26,7 +26,7 @@ struct explain_question {
     struct flag_set flags;                  /* with the sender's */
     struct policy_lookup_order order;
     struct policy_lookup_order usual;       /* without the sender's, which leads elsewhere by permission */
-    bool has_senders_lookup;
+    bool has_senders_lookup, is_senders_trust;
     struct why conflict;                    /* why his flags cannot stand beside the others; "": they can */
     const char *pin_word;                   /* what became of the pin; NULL: none was brought */
     struct dialog_part pin;                 /* level UNSET: nothing is known of that hop */

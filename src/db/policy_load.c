@@ -22,6 +22,9 @@ struct waiter {
     void *arg;
 };
 
+/* What fails once fails again at once: whoever waits for a reading does not make the database work for each request. */
+enum { SPARED_MS = 1000 };
+
 struct policy_loader {
     struct loop *loop;
     struct database *database;
@@ -36,6 +39,7 @@ struct policy_loader {
     struct policy_mark mark; /* the version in force */
     struct policy_mark seen; /* by the poll under way */
     int64_t confirmed_at_s;
+    uint64_t spared_until_ms; /* a reading has failed: no question begins another one until then */
     uint32_t debounce_ms;
     struct loop_timer poll, debounce;
     bool is_wanted; /* another reading, after the one under way or when there is a session */
@@ -82,6 +86,7 @@ static void fail(struct policy_loader *loader, const struct why *why)
     log_event(&loader->scope, LOG_LEVEL_WARN, LOG_EVENT_POLICY_STALE, LOG_WHY(why),
         LOG_SIGNED("confirmed_at", loader->confirmed_at_s));
     loader->events.failed(loader->arg, why);
+    loader->spared_until_ms = loop_now_ms(loader->loop) + SPARED_MS;
     answer_waiters(&loader->served, false, why->text);
 }
 
@@ -128,6 +133,8 @@ static void on_asked(void *arg, const struct database_error *error)
     } else if (loader->has_content && policy_mark_equal(&loader->found, &loader->mark)) {
         confirm(loader, &loader->found, loop_wall_s(loader->loop));
         answer_waiters(&loader->asked, true, "");
+    } else if (loop_now_ms(loader->loop) < loader->spared_until_ms) {
+        answer_waiters(&loader->asked, false, "there is a later policy, which could not be read a moment ago");
     } else {
         move_all(&loader->asked, &loader->unconfirmed);
         want_reading(loader, 0);

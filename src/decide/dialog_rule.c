@@ -199,6 +199,33 @@ uint32_t requirement_floor_flags(const struct dialog_part *pin)
     return pin != NULL && pin->level == LEVEL_ENCRYPT ? T_RELAY_TLS : 0;
 }
 
+static enum level level_of(const struct requirement_rule *rule, const struct requirement_question *question)
+{
+    const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
+    if (rule->row == NULL)
+        return LEVEL_UNSET;
+    return rule->is_pinned ? requirement_pinned_level(rule->row, flags, question->pin)
+                           : requirement_level(rule->row, flags);
+}
+
+enum level requirement_refused_level(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question, const struct address *address)
+{
+    const struct flag_set *flags = question->flags != NULL ? question->flags : &no_flags;
+    const struct policy_lookup_order *const orders[] = { question->order, question->usual };
+    enum level highest = question->pin != NULL ? pin_level(snapshot, question->pin, flags) : LEVEL_UNSET;
+    for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+        struct requirement_rule rule;
+        if (orders[i] == NULL)
+            continue;
+        bool is_known = look_up(snapshot, question, orders[i], question->pin, address, &rule) !=
+            LOOKUP_RESULT_NEEDS_ADDRESS;
+        enum level level = is_known ? level_of(&rule, question) : highest_level(snapshot, question, orders[i]);
+        highest = highest > level ? highest : level;
+    }
+    return highest;
+}
+
 static void copy_flags(const struct flag_set *from, struct flag_set *to)
 {
     *to = FLAG_SET_EMPTY;
@@ -243,6 +270,7 @@ void requirement_pin(const struct requirement *requirement, const struct flag_se
     } else {
         pin_without_row(&requirement->key, part_r);
     }
-    if ((row == NULL || row->expected_domain == NULL) && next_hop_domain != NULL)
+    bool is_said = row != NULL ? row->expected_domain != NULL : level == LEVEL_DOMAIN;
+    if (!is_said && next_hop_domain != NULL)
         (void)slice_to_string(slice_of_string(next_hop_domain), part_r->domain, sizeof(part_r->domain));
 }

@@ -189,6 +189,11 @@ enum lookup_result requirement_look_up(const struct policy_snapshot *snapshot,
 enum level requirement_highest_level(const struct policy_snapshot *snapshot,
     const struct requirement_question *question);
 
+/* What a question that requirement_look_up() does not answer with a row leaves behind all the same, by the order that
+ * was asked for, by the usual one and by the pin (INV-34): ADDRESS as there. LEVEL_UNSET: they name no row. */
+enum level requirement_refused_level(const struct policy_snapshot *snapshot,
+    const struct requirement_question *question, const struct address *address);
+
 /* The row that rules, then requirement_build(). A row that does not lead to this address any more is refused, too. */
 enum reason requirement_derive(const struct policy_snapshot *snapshot, const struct requirement_question *question,
     const struct capabilities *capabilities, const struct requirement_defaults *defaults,

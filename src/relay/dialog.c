@@ -37,7 +37,7 @@ enum dialog_pin_result relay_read_pin(const struct relay *relay, const struct po
     return result;
 }
 
-void dialog_take_pin(struct exchange *exchange, struct slice text)
+bool dialog_take_pin(struct exchange *exchange, struct slice text)
 {
     struct worker *worker = exchange->worker;
     const struct dialog_secrets *secrets = policy_snapshot_dialog_secrets(exchange->snapshot);
@@ -46,17 +46,17 @@ void dialog_take_pin(struct exchange *exchange, struct slice text)
         .now = loop_wall_s(worker->loop) };
     struct dialog_pin pin;
     if (slice_is_absent(text) || secrets->count == 0 || slice_is_absent(bearer.to_tag))
-        return;
+        return true;
     enum dialog_pin_result result = relay_read_pin(worker->relay, exchange->snapshot, text, &bearer, &pin);
     if (result == DIALOG_PIN_VALID) {
         exchange->pin = slab_take(&worker->memory, sizeof(*exchange->pin));
         result = exchange->pin != NULL ? DIALOG_PIN_VALID : DIALOG_PIN_NO_MEMORY;
     }
-    if (result != DIALOG_PIN_VALID) {
+    if (result == DIALOG_PIN_VALID)
+        *exchange->pin = pin;
+    else
         refuse(exchange, result);
-        return;
-    }
-    *exchange->pin = pin;
+    return result != DIALOG_PIN_NO_MEMORY;
 }
 
 const struct dialog_part *dialog_requirement(const struct exchange *exchange)

@@ -7,10 +7,12 @@
 #ifndef TRELAY_RELAY_DIALOG_H
 #define TRELAY_RELAY_DIALOG_H
 
+#include "base/attributes.h"
 #include "relay/worker.h"
 
-/* TEXT: the parameter of our own Route; absent: none. Of a request outside dialogs it means nothing. */
-void dialog_take_pin(struct exchange *exchange, struct slice text);
+/* TEXT: the parameter of our own Route; absent: none. Of a request outside dialogs it means nothing. False: there was
+ * no memory to read it, and nobody knows what the request must ask for. */
+bool dialog_take_pin(struct exchange *exchange, struct slice text) MUST_CHECK;
 
 /* What the next hop of a request had to prove when its dialog began, NULL: nothing that we know. */
 const struct dialog_part *dialog_requirement(const struct exchange *exchange);

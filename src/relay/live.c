@@ -4,7 +4,7 @@
  */
 #include "relay/live.h"
 
-enum { ANSWERED_EACH_TURN = 64 };
+enum { ANSWERED_EACH_TURN = 64, ACKS_MAX = 1024 };
 
 struct live_wait {
     struct list_node node;     /* in a list of worker->live */
@@ -28,6 +28,8 @@ static struct exchange *wait_free(struct live_wait *wait)
     loop_timer_stop(exchange->worker->loop, &wait->timer);
     if (wait->kept != NULL)
         wait->kept->wait = NULL;
+    else
+        exchange->worker->live.ack_count--;
     slab_give(&exchange->worker->memory, wait, sizeof(*wait));
     return exchange;
 }
@@ -87,9 +89,12 @@ void live_deliver_answer(void *receiver, struct mail *mail)
 bool live_start(struct exchange *exchange, struct upstream *kept, live_done_fn *done)
 {
     struct worker *worker = exchange->worker;
+    if (kept == NULL && worker->live.ack_count >= ACKS_MAX)
+        return false;
     struct live_wait *wait = slab_take_zeroed(&worker->memory, sizeof(*wait));
     if (wait == NULL)
         return false;
+    worker->live.ack_count += kept == NULL;
     wait->exchange = exchange_ref(exchange);
     wait->kept = kept;
     wait->done = done;

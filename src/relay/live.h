@@ -13,7 +13,8 @@
 /* Called once; the exchange is the callee's to use within the call. REASON_NONE: its snapshot is current. */
 typedef void live_done_fn(struct exchange *exchange, enum reason reason, const char *why);
 
-/* KEPT: where its server transaction has the upstream, or NULL. False: it does not wait, there is no memory. */
+/* KEPT: where its server transaction has the upstream; NULL: it is an ACK, of which so many wait and no more. False: it
+ * does not wait, for want of memory or room. */
 bool live_start(struct exchange *exchange, struct upstream *kept, live_done_fn *done);
 /* The request of KEPT was cancelled, or its server transaction has gone. Does nothing when it does not wait. */
 void live_end(struct upstream *kept, enum reason reason);

@@ -169,7 +169,7 @@ static void deliver_consider(void *receiver, struct mail *mail)
 {
     struct worker *worker = receiver;
     struct consider_question *question = CONTAINER_OF(mail, struct consider_question, mail);
-    if (worker->pool == NULL)
+    if (worker->pool == NULL || worker->is_stopping)
         question->considered.result = (struct decision_result){ .decision = DECISION_REJECT,
             .reason = REASON_SHUTDOWN };
     else

@@ -89,12 +89,13 @@ struct slice response_origin(enum transport transport, const struct connection_f
     return slice_of((const char *)out, RESPONSE_ORIGIN_SIZE);
 }
 
-/* Without memory it cannot be handed to the worker of its request. A datagram is sent again; nobody sends again what
- * was said on a stream: the end of that tells all workers at once who need not wait there, and takes no memory. */
+/* Without memory it cannot be handed to the worker of its request. A datagram is sent again, and another response
+ * follows a provisional one. Nobody repeats a final one that was said on a stream: its end, which takes no memory,
+ * tells all workers that nothing comes there any more. An INVITE that rang already is ended by Timer C alone. */
 static void lose_response(struct worker *worker, const struct upstream *upstream, const struct sip_message *message)
 {
     transmit_undeliverable(worker, "response", sip_message_call_id(message), NULL);
-    if (upstream->transport != TRANSPORT_UDP)
+    if (upstream->transport != TRANSPORT_UDP && sip_message_status(message) >= 200)
         ignore_result(flow_pool_close(worker->pool, upstream->handle, REASON_NO_MEMORY)); /* or it has ended */
 }
 

@@ -352,8 +352,10 @@ static void route(struct exchange *exchange)
         refuse(exchange, intake.status, intake.reason, intake.detail, buffer_slice(&intake.lines));
     } else {
         keep_intake(exchange, &intake);
-        dialog_take_pin(exchange, intake.routing.pin);
-        start(exchange, &intake.routing);
+        if (dialog_take_pin(exchange, intake.routing.pin))
+            start(exchange, &intake.routing);
+        else
+            refuse(exchange, 503, REASON_NO_MEMORY, NULL, SLICE_ABSENT);
     }
     intake_fini(&intake);
 }
@@ -401,8 +403,8 @@ static bool route_ack(struct exchange *exchange)
     }
     if (intake.status == 0 && intake.routing.target_count > 0) {
         keep_intake(exchange, &intake);
-        dialog_take_pin(exchange, intake.routing.pin);
-        step = step_new(exchange, &intake.routing.targets[0]);
+        if (dialog_take_pin(exchange, intake.routing.pin))
+            step = step_new(exchange, &intake.routing.targets[0]);
     }
     if (step != NULL) {
         step->is_last = true;

@@ -131,6 +131,13 @@ static enum reason keep_floor(struct relay_step *step, const struct requirement_
     return REASON_NONE;
 }
 
+/* A look-up that is refused, of a sender above all, leaves what the rows would have asked for. */
+static void keep_floor_refused(struct relay_step *step, const struct address *address)
+{
+    const struct requirement_question question = question_of(step);
+    raise_floor(step, requirement_refused_level(snapshot_of(step), &question, address));
+}
+
 /* The target is given up before its address was known. Which row would have ruled that nobody knows: whoever can keep a
  * name from being found must not choose what the next target has to prove. */
 static void fail_unlocated(struct relay_step *step, enum reason reason)
@@ -219,6 +226,7 @@ void t_relay_start(struct relay_step *step)
     switch (found) {
     case LOOKUP_RESULT_NONE:
     case LOOKUP_RESULT_REFUSED:
+        keep_floor_refused(step, is_address ? &uri->host.address : NULL);
         (void)why_fail(&step->why, ERROR_REFUSED, "next hop \"%.*s\": %s", SLICE_PRINT(uri->host.text),
             reason_text(reason));
         fail(step, reason);
@@ -241,8 +249,10 @@ static enum reason build(struct relay_step *step, struct requirement *requiremen
     if (rule.row == NULL) {
         enum lookup_result found = look_up(step, &step->target.endpoint.address, &rule);
         enum reason floor = rule.row != NULL ? keep_floor(step, &rule) : REASON_NONE;
-        if (found != LOOKUP_RESULT_HIT)
+        if (found != LOOKUP_RESULT_HIT) {
+            keep_floor_refused(step, &step->target.endpoint.address);
             return rule.reason != REASON_NONE ? rule.reason : REASON_NO_POLICY;
+        }
         if (floor != REASON_NONE)
             return floor;
     }

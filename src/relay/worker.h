@@ -53,6 +53,7 @@ struct live {
     struct list waiting;  /* for the next question */
     struct list asked;    /* for the one under way */
     struct list answered; /* as that says, in one of the next turns */
+    uint32_t ack_count;   /* of those that wait: no limit of transactions counts them */
     bool is_asking;       /* until all answered ones have gone on */
 };
 

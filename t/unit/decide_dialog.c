@@ -529,6 +529,10 @@ static void a_senders_order_needs_permission(void **state)
         if ((rule.row != NULL ? rule.row->id : 0) != cases[i].rules || rule.reason != cases[i].reason ||
             (result == LOOKUP_RESULT_HIT) != (cases[i].rules != 0))
             fail_msg("%s for %s, %d permits", cases[i].sender, cases[i].usual, cases[i].permits);
+        /* And what it leaves behind when it is refused. */
+        bool is_of_source = i == ARRAY_SIZE(cases) - 2;
+        assert_int_equal(requirement_refused_level(snapshot, &question, NULL),
+            is_of_source ? LEVEL_ENCRYPT : LEVEL_DOMAIN);
         /* The address may not be known yet, for either of them; who has no row anyway does not wait for it. */
         question.usual = NULL;
         bool is_hit = requirement_look_up(snapshot, &question, NULL, &rule) == LOOKUP_RESULT_HIT;
@@ -751,8 +755,10 @@ static void what_is_kept_is_what_is_proven(void **state)
     assert_int_equal(part.row_id, 0);
     assert_int_equal(part.flags.bits, T_RELAY_VERIFY_DOMAIN);
     assert_string_equal(part.flags.verify_domain, "proven.example");
-    assert_string_equal(part.domain, "hop.example");
+    assert_string_equal(part.domain, ""); /* once is enough */
     requirement.key.level = LEVEL_CHAIN;
+    requirement_pin(&requirement, &flags, "hop.example", &part);
+    assert_string_equal(part.domain, "hop.example");
     requirement_pin(&requirement, &flags, NULL, &part);
     assert_int_equal(part.level, LEVEL_CHAIN);
     assert_int_equal(part.flags.bits, 0);
@@ -845,9 +851,43 @@ static void a_floor_keeps_the_row_and_leaves_the_clear(void **state)
     }
 }
 
+/* What nobody gets to know counts as the strictest that it could be, and so does the pin. */
+static void what_is_refused_leaves_its_level(void **state)
+{
+    (void)state;
+    struct policy_builder *builder = fixture_builder();
+    struct outbound_policy rows[] = { row_of_level(1, "biloxi.example", LEVEL_ENCRYPT),
+        row_of_level(2, "address", LEVEL_DOMAIN) };
+    rows[1].match = MATCH_ADDRESS;
+    rows[1].match_name = NULL;
+    rows[1].match_prefix = (struct prefix){ fixture_address("192.0.2.0"), 24 };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(policy_builder_outbound(builder, &rows[i]), 0);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    const struct policy_lookup_order by_name = { .count = 1, .steps = { LOOKUP_DST } },
+                                     by_address = { .count = 1, .steps = { LOOKUP_ADDR } };
+    const struct dialog_part pin = { .row_id = 1, .level = LEVEL_CHAIN };
+    const struct address address = fixture_address("192.0.2.7"), elsewhere = fixture_address("198.51.100.7");
+    struct requirement_question question = { .query = { .next_hop_domain = "biloxi.example" }, .order = &by_name };
+    assert_int_equal(requirement_refused_level(snapshot, &question, NULL), LEVEL_ENCRYPT);
+    question.usual = &by_address;
+    assert_int_equal(requirement_refused_level(snapshot, &question, NULL), LEVEL_DOMAIN);
+    assert_int_equal(requirement_refused_level(snapshot, &question, &address), LEVEL_DOMAIN);
+    assert_int_equal(requirement_refused_level(snapshot, &question, &elsewhere), LEVEL_ENCRYPT);
+    question.pin = &pin;
+    assert_int_equal(requirement_refused_level(snapshot, &question, &elsewhere), LEVEL_CHAIN);
+    question.query.next_hop_domain = "nobody.example";
+    question.usual = NULL;
+    assert_int_equal(requirement_refused_level(snapshot, &question, NULL), LEVEL_CHAIN);
+    question.pin = NULL;
+    assert_int_equal(requirement_refused_level(snapshot, &question, NULL), LEVEL_UNSET);
+    policy_snapshot_unref(snapshot);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_is_refused_leaves_its_level),
         cmocka_unit_test(a_pin_never_asks_for_less),
         cmocka_unit_test(named_worlds_come_out_as_said),
         cmocka_unit_test(a_pin_is_no_way_around),

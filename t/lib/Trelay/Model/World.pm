@@ -133,10 +133,11 @@ sub ruled ($self, $domain, $flags, $own, $request) {
     my ($row, @deny) = $self->look_up($flags->{lookup} // $usual_order, $domain, $request);
     my $is_senders = exists(($request->{header} // {})->{lookup});
     my ($usual, @usual_deny) = $self->look_up($usual_order, $domain, $request);
-    return { deny => [ @deny, $is_senders ? 'weaken-refused' : () ] } if !$row;
+    my @floor = $is_senders && $usual ? (level => $self->requirement($domain, $flags, $usual)->{level}) : ();
+    return { deny => [ @deny, $is_senders ? 'weaken-refused' : () ], @floor } if !$row;
     my $need = $self->requirement($domain, $flags, $row);
     return $need if !$is_senders || $usual && $usual == $row;
-    return { deny => [ @usual_deny, @{ $need->{deny} // [] } ] } if !$usual;
+    return { deny => [ @usual_deny, @{ $need->{deny} // [] } ], level => $need->{level} } if !$usual;
     my $usually = $self->requirement($domain, $flags, $usual);
     my ($level) = sort { $RANK{$b} <=> $RANK{$a} } $need->{level}, $usually->{level};
     my @more = $self->is_unusable($row) ? @{ $need->{deny} } : ();

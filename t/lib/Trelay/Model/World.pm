@@ -133,8 +133,8 @@ sub ruled ($self, $domain, $flags, $own, $request) {
     my ($row, @deny) = $self->look_up($flags->{lookup} // $usual_order, $domain, $request);
     my $is_senders = exists(($request->{header} // {})->{lookup});
     my ($usual, @usual_deny) = $self->look_up($usual_order, $domain, $request);
-    my @floor = $is_senders && $usual ? (level => $self->requirement($domain, $flags, $usual)->{level}) : ();
-    return { deny => [ @deny, $is_senders ? 'weaken-refused' : () ], @floor } if !$row;
+    return { deny => [ @deny, $is_senders ? $self->denied_for($usual, $domain, $flags) : () ],
+        $is_senders && $usual ? (level => $self->requirement($domain, $flags, $usual)->{level}) : () } if !$row;
     my $need = $self->requirement($domain, $flags, $row);
     return $need if !$is_senders || $usual && $usual == $row;
     return { deny => [ @usual_deny, @{ $need->{deny} // [] } ], level => $need->{level} } if !$usual;
@@ -144,6 +144,12 @@ sub ruled ($self, $domain, $flags, $own, $request) {
     return { deny => [ @{ $usually->{deny} }, @more ], level => $level } if $self->is_unusable($usual);
     return { deny => [ 'weaken-refused', @more ], level => $level } if $usual->{weaken} ne 'allowed';
     return $need;
+}
+
+# What may be said of the usual row, where a sender's look-ups lead to none.
+sub denied_for ($self, $usual, $domain, $flags) {
+    my @unusable = $usual && $self->is_unusable($usual) ? @{ $self->requirement($domain, $flags, $usual)->{deny} } : ();
+    return ('weaken-refused', @unusable);
 }
 
 # The targets of a request, in order: each with group (those of one group are tried at one time), domain, and what

@@ -158,7 +158,7 @@ sub targets ($self, $request, $routing = $self) {
     my @routes = sort { $a->{priority} <=> $b->{priority} } grep { $_->{domain} eq $request->{domain} }
         values %{ $routing->{routes} };
     @routes = { priority => 0, to => $request->{domain} } if !@routes;
-    my @merged = map { merged($_->{flags} // {}, $request->{flags}) } @routes;
+    my @merged = map { scalar merged($_->{flags} // {}, $request->{flags}) } @routes;
     return map { { group => 0, domain => $_->{to}, deny => ['flag-conflict'] } } @routes if $request->{is_contradictory} || grep { !defined } @merged;
     my ($floor, $group, $level) = (0, -1, 0);
     my (@targets, %group_of);

@@ -152,11 +152,24 @@ sub denied_for ($self, $usual, $domain, $flags) {
     return ('weaken-refused', @unusable);
 }
 
+# The route rows that are followed, of those in their order: what comes after others is an alternative to each, with the
+# same flags, or is passed over (doc/decision/0003). Those of one priority fork, each with its own.
+sub followed (@routes) {
+    my (@followed, @targets);
+    for my $route (@routes) {
+        my $flags = flags_text($route->{flags} // {});
+        next if grep { $_->{priority} != $route->{priority} && flags_text($_->{flags} // {}) ne $flags } @targets;
+        push @followed, $route;
+        push @targets, $route if !grep { $_->{to} eq $route->{to} } @targets;
+    }
+    return @followed;
+}
+
 # The targets of a request, in order: each with group (those of one group are tried at one time), domain, and what
 # requirement() says of it.
 sub targets ($self, $request, $routing = $self) {
-    my @routes = sort { $a->{priority} <=> $b->{priority} } grep { $_->{domain} eq $request->{domain} }
-        values %{ $routing->{routes} };
+    my @routes = followed(sort { $a->{priority} <=> $b->{priority} } grep { $_->{domain} eq $request->{domain} }
+        values %{ $routing->{routes} });
     @routes = { priority => 0, to => $request->{domain} } if !@routes;
     my @merged = map { scalar merged($_->{flags} // {}, $request->{flags}) } @routes;
     return map { { group => 0, domain => $_->{to}, deny => ['flag-conflict'] } } @routes if $request->{is_contradictory} || grep { !defined } @merged;

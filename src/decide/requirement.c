@@ -3,6 +3,7 @@
 #include "decide/requirement.h"
 
 #include "base/error.h"
+#include "base/never.h"
 #include "policy/name.h"
 
 #include <stdarg.h>
@@ -431,7 +432,9 @@ static bool leads_to(const struct requirement_rule *rule, const struct requireme
     const struct endpoint *endpoint)
 {
     const struct outbound_policy *row = rule->row;
-    if (row == NULL || (rule->is_pinned && !rule->is_row_of_hop) || row->next_hop_count == 0)
+    if (never(row == NULL)) /* HIT has one: of flags alone, a constant */
+        return false;
+    if ((rule->is_pinned && !rule->is_row_of_hop) || row->next_hop_count == 0)
         return !question->is_address_of_row;
     for (size_t i = 0; i < row->next_hop_count; i++)
         if (endpoint_equal(&row->next_hops[i], endpoint))

@@ -657,6 +657,8 @@ static void a_dialog_without_a_row(void **state)
         { "chain", HOP_ADDRESS, "trust=anchors", false, false, LEVEL_NONE, LEVEL_CHAIN, REASON_NONE, LEVEL_CHAIN, "" },
         { "the sender's, permitted", HOP_ADDRESS, "trust=anchors", true, true, LEVEL_NONE, LEVEL_CHAIN, REASON_NONE,
             LEVEL_CHAIN, "" },
+        { "the sender's, of a call that began with TLS alone", HOP_ADDRESS, "trust=anchors", true, true, LEVEL_NONE,
+            LEVEL_ENCRYPT, REASON_NONE, LEVEL_CHAIN, "" },
         { "the sender's, not permitted", HOP_ADDRESS, "trust=anchors", true, false, LEVEL_DOMAIN, LEVEL_CHAIN,
             REASON_WEAKEN_REFUSED, LEVEL_UNSET, "" },
         { "the sender's, and no usual row", HOP_ADDRESS, "trust=anchors", true, true, LEVEL_UNSET, LEVEL_CHAIN,
@@ -851,6 +853,31 @@ static void a_floor_keeps_the_row_and_leaves_the_clear(void **state)
     }
 }
 
+/* A row without a trust set of its own has none that a sender may name. */
+static void a_row_without_a_trust_set_lends_none(void **state)
+{
+    (void)state;
+    static const struct policy_lookup_order none = { .is_none = true };
+    const struct world world = { .hop = HOP_SAME_NAME };
+    struct policy_builder *builder = fixture_builder();
+    struct outbound_policy row = row_of_level(1, "biloxi.example", LEVEL_ENCRYPT);
+    struct flag_set flags;
+    struct requirement_rule rule;
+    row.trust_set_name = NULL;
+    row.weaken = PERMISSION_ALLOWED;
+    row.trust_flag = PERMISSION_REFUSED;
+    assert_int_equal(policy_builder_outbound(builder, &row), 0);
+    struct policy_snapshot *snapshot = fixture_finish(builder);
+    assert_int_equal(flags_parse(SLICE_LITERAL("verify-chain,trust=anchors"), &flags, NULL), 0);
+    struct requirement_question question = question_of(&world, &flags, NULL);
+    question.order = &none;
+    question.usual = &order;
+    question.is_senders_trust = true;
+    assert_int_equal(requirement_look_up(snapshot, &question, NULL, &rule), LOOKUP_RESULT_REFUSED);
+    assert_int_equal(rule.reason, REASON_TRUST_FLAG_REFUSED);
+    policy_snapshot_unref(snapshot);
+}
+
 /* What nobody gets to know counts as the strictest that it could be, and so does the pin. */
 static void what_is_refused_leaves_its_level(void **state)
 {
@@ -867,6 +894,7 @@ static void what_is_refused_leaves_its_level(void **state)
     const struct policy_lookup_order by_name = { .count = 1, .steps = { LOOKUP_DST } },
                                      by_address = { .count = 1, .steps = { LOOKUP_ADDR } };
     const struct dialog_part pin = { .row_id = 1, .level = LEVEL_CHAIN };
+    const struct flag_set raised = { .bits = T_RELAY_VERIFY_DOMAIN };
     const struct address address = fixture_address("192.0.2.7"), elsewhere = fixture_address("198.51.100.7");
     struct requirement_question question = { .query = { .next_hop_domain = "biloxi.example" }, .order = &by_name };
     assert_int_equal(requirement_refused_level(snapshot, &question, NULL), LEVEL_ENCRYPT);
@@ -876,6 +904,9 @@ static void what_is_refused_leaves_its_level(void **state)
     assert_int_equal(requirement_refused_level(snapshot, &question, &elsewhere), LEVEL_ENCRYPT);
     question.pin = &pin;
     assert_int_equal(requirement_refused_level(snapshot, &question, &elsewhere), LEVEL_CHAIN);
+    question.flags = &raised;
+    assert_int_equal(requirement_refused_level(snapshot, &question, &elsewhere), LEVEL_DOMAIN);
+    question.flags = NULL;
     question.query.next_hop_domain = "nobody.example";
     question.usual = NULL;
     assert_int_equal(requirement_refused_level(snapshot, &question, NULL), LEVEL_CHAIN);
@@ -888,6 +919,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_refused_leaves_its_level),
+        cmocka_unit_test(a_row_without_a_trust_set_lends_none),
         cmocka_unit_test(a_pin_never_asks_for_less),
         cmocka_unit_test(named_worlds_come_out_as_said),
         cmocka_unit_test(a_pin_is_no_way_around),

@@ -184,6 +184,30 @@ static void cancel(struct edge *edge)
         response_context_cancel(meddling.call->context, REASON_CANCELLED);
 }
 
+static void cancel_while_b_starts(struct edge *edge)
+{
+    if (memmem(edge->log.data, edge->log.length, "start b", sizeof("start b") - 1) != NULL)
+        cancel(edge);
+}
+
+/* Cancelled from within the start of one branch: those beside it do not start any more. */
+static void test_cancelled_while_a_group_starts(void **state)
+{
+    (void)state;
+    struct edge edge = { .meddle = cancel_while_b_starts };
+    struct call call;
+    struct destination to[] = { { .name = "a" }, { .name = "b", .group = 1 }, { .name = "c", .group = 1 } };
+    meddling.countdown = 0;
+    edge_start(&edge);
+    assert_int_equal(edge_arrive(&edge, &(struct request_text){ .method = "INVITE" }, &call), REQUEST_NEW);
+    assert_int_equal(edge_forward(&edge, &call, to, ARRAY_SIZE(to), NULL), 0);
+    edge_forget(&edge);
+    prepare(&call, &to[1], 1);
+    edge_respond(&to[0], 404, "x", NULL);
+    edge_expect(&edge, "a.1 ack\nstart b\nstop b\nU 487\nanswered 487 cancelled b cancelled\n");
+    end(&edge);
+}
+
 /* Cancelled in the moment in which its final response is seen: there is nothing to cancel any more. */
 static void test_cancelled_when_the_final_is_seen(void **state)
 {
@@ -260,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_reply_to_a_caller_that_is_gone),
         cmocka_unit_test(test_caller_dropped_when_asked_to_describe),
         cmocka_unit_test(test_accepted_when_asked_to_describe),
+        cmocka_unit_test(test_cancelled_while_a_group_starts),
         cmocka_unit_test(test_cancelled_when_the_final_is_seen),
         cmocka_unit_test(test_provisional_while_cancelling),
         cmocka_unit_test(test_failed_twice),

@@ -13,7 +13,7 @@ use File::Temp qw(tempdir);
 use Test::More;
 use Time::HiRes qw(time);
 use Trelay::House qw(top_srcdir slurp);
-use Trelay::Loopback qw(addresses_of free_port);
+use Trelay::Loopback qw(further_addresses free_port);
 use Trelay::PKI;
 use Trelay::Postgres;
 use Trelay::Process;
@@ -117,12 +117,6 @@ $trust{agents}{$_} = $ca->leaf($_, uri => [ "sip:$_.agents.example", $_ eq 'fake
 
 my $results = tempdir('trelay-scenarios-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 
-# Those of some processes that do nothing else.
-sub addresses ($count) {
-    my @holders = map { Trelay::Process->start(name => 'holder', code => sub { sleep 1 while 1 }) } 1 .. $count / 4;
-    return map { addresses_of($_->pid) } @holders;
-}
-
 sub places ($path, @free) {
     return { map { $_ => /^\[/ ? '[::1]:' . free_port('::1') : (shift @free // die "too few addresses\n") }
             Trelay::Scenario->addresses($path) };
@@ -164,7 +158,7 @@ sub play ($name, $addresses, %options) {
 
 sub work ($queue) {
     my $postgres = Trelay::Postgres->with_schema;
-    my @addresses = addresses(24);
+    my @addresses = further_addresses(24);
     my $names = Trelay::Scenario::NoNames->start(pop @addresses);
     while (defined(my $name = next_name($queue))) {
         my $start = time;
@@ -198,7 +192,7 @@ for my $name (@failing) {
 
 subtest 'SIPp judges: what it does not expect fails' => sub {
     plan(skip_all => 'no SIPp here') if !$has_sipp;
-    my ($holder) = addresses(4);
+    my ($holder) = further_addresses(4);
     my $sipp = Trelay::Scenario::Sipp->translate(Trelay::Scenario->read($path{'c06-6xx'}, { '198.51.100.1' => $holder }));
     $sipp->{parts} = { map { $_ => $sipp->{parts}{$_} } 'bob call' };
     $sipp->start;

@@ -7,8 +7,8 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Test::More;
+use Trelay::Apart qw(partners_apart);
 use Trelay::Edge;
-use Trelay::Loopback qw(own_address);
 use Trelay::SIP qw(request response);
 use Trelay::Shortage;
 
@@ -17,13 +17,7 @@ use constant { WORKERS => 8, ALLOCATIONS_MAX => 60, RESENDS => 10 };
 # Timers that end long after the test has given up; and a retry soon.
 my $memory = Trelay::Shortage->new;
 my $edge   = Trelay::Edge->start(foresee => 0, workers => WORKERS, configuration => "timers {\n    test = true\n    t1 = 200\n}\n");
-my $ca     = $edge->pki->authority('federation');
-my %far    = map { $_ => Trelay::SIP::Listener->new(host => own_address($_),
-    tls => { certificate => $ca->leaf("far $_", uri => ["sip:p$_.example"]) }) } 2, 3;
-$edge->apply($edge->trust_sql('fed', $ca) . join ';', map {
-    "INSERT INTO trelay.outbound_policy (name, domain, level, trust_set, next_hop) VALUES"
-        . " ('p$_', 'p$_.example', 'domain', 'fed', '{" . $far{$_}->host . ':' . $far{$_}->port . "}')"
-} sort keys %far);
+my %far    = partners_apart($edge);
 
 # As the phone sends it with the INVITE.
 sub follow_up ($sent, $method, $to = $sent->header('To')) {
@@ -50,7 +44,7 @@ sub invited ($far, $sent) {
 
 # What the next hop hears when all allocations from the Nth on fail for a moment; and whether any did.
 sub outcome ($n, $nth) {
-    my $sent   = $edge->send('INVITE', "sip:bob\@p$n.example", flags => 'no-conn-reuse');
+    my $sent   = $edge->send('INVITE', "sip:bob\@$n.example", flags => 'no-conn-reuse');
     my ($stream, $invite) = invited($far{$n}, $sent);
     return ('no request', 0) if !$invite;
     $stream->send(response($invite, 180, 'Ringing', to_tag => 'far'));

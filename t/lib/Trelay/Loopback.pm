@@ -8,7 +8,7 @@ use v5.36;
 use Exporter 'import';
 use IO::Socket::IP ();
 
-our @EXPORT_OK = qw(own_address addresses_of free_port);
+our @EXPORT_OK = qw(own_address addresses_of further_addresses free_port);
 
 my $OWNER = $$; # of a child, too, its parent's
 
@@ -21,6 +21,13 @@ sub own_address ($index = 0) {
 # Those of another process that lives as long as they are used.
 sub addresses_of ($pid) {
     return map { my $number = ($pid << 2 | $_) & 0xffffff; join '.', 127, map { $number >> $_ & 255 } 16, 8, 0 } 0 .. 3;
+}
+
+# COUNT more, a multiple of four: those of processes that do nothing else until this one ends.
+sub further_addresses ($count) {
+    require Trelay::Process;
+    my @holders = map { Trelay::Process->start(name => 'holder', code => sub { sleep 1 while 1 }) } 1 .. $count / 4;
+    return map { addresses_of($_->pid) } @holders;
 }
 
 # A port that was free a moment ago. For IPv6, where there is one address for all.

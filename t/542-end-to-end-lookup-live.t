@@ -180,6 +180,8 @@ subtest 'without a database it is refused, and nobody else' => sub {
     is(taken_by($refused), '', 'nothing left');
     is(asks() =~ s/ .*//r, 200, 'without live the snapshot serves');
     is($edge->control('explain', 'biloxi.example', "flags=$LIVE")->{reason}, 'policy-stale', 'explain says so, too');
+    is($edge->control('explain', 'biloxi.example', "flags=$LIVE", 'sender-flags=lookup=dst')->{reason}, 'policy-stale',
+        'whatever a sender looks up');
     $edge->{postgres}->start;
     $edge->daemon->process->wait_until('the session', sub { return asks(flags => $LIVE) =~ /^200/ });
     is($edge->record($refused)->{reason}, 'policy-stale', 'accounting');

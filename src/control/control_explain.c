@@ -430,6 +430,12 @@ static bool read_question(struct explanation *explanation)
     return false;
 }
 
+/* As routing has it: a sender's order does not take live out of the operator's. */
+static bool is_live(const struct explain_question *question)
+{
+    return question->order.is_live || (question->has_senders_lookup && question->usual.is_live);
+}
+
 /* By the snapshot of now, which the question's pin is read by, too. */
 static void on_confirmed(void *arg, bool is_success, const char *text)
 {
@@ -467,7 +473,7 @@ void control_explain(const struct control_environment *environment, json_t *memb
     if (!read_question(explanation))
         return;
     say_question(explanation);
-    if (!explanation->question.order.is_live)
+    if (!is_live(&explanation->question))
         decide_for(explanation);
     else if (environment->confirm(environment->arg, on_confirmed, explanation) != 0)
         refuse(explanation, REASON_NO_MEMORY, NULL);

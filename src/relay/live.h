@@ -9,7 +9,6 @@
 
 #include "relay/worker.h"
 
-
 /* Called once; the exchange is the callee's to use within the call. REASON_NONE: its snapshot is current. */
 typedef void live_done_fn(struct exchange *exchange, enum reason reason, const char *why);
 

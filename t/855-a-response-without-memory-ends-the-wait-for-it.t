@@ -37,8 +37,8 @@ sub outcome ($n, $nth) {
     return ('nothing', $memory->plenty);
 }
 
-# Each allocation from an answer on; others that the daemon makes meanwhile may take the place of one, so until it has
-# happened.
+# Each allocation from an answer on. Others that the daemon makes meanwhile may take the place of one: all is repeated,
+# PASSES times at most, until a response was lost.
 sub has_been_lost () { return $edge->daemon->log =~ /event=message-undeliverable [^\n]*what=response/ }
 for my $pass (1 .. PASSES) {
     for my $n (sort keys %far) {
@@ -47,6 +47,7 @@ for my $pass (1 .. PASSES) {
             (my $outcome, $was_refused) = outcome($n, $nth++);
             push @outcomes, $outcome;
         }
+        cmp_ok(scalar @outcomes, '>', 1, "partner $n: memory was refused");
         is_deeply([ grep { !/^(?:200|5\d\d)$/ } @outcomes ], [], "partner $n: each wait has an end (@outcomes)");
         ok(!$was_refused, "partner $n: all allocations were refused once");
     }

@@ -84,6 +84,8 @@ for my $n (sort keys %far) {
         (my $outcome, $refused) = outcome($n, $nth++);
         push @outcomes, $outcome;
     }
+    cmp_ok(scalar @outcomes, '>', 1, "partner $n: memory was refused");
+    is($outcomes[-1], 'CANCEL', "partner $n: with enough of it the CANCEL comes");
     is_deeply([ grep { !/^(?:CANCEL|closed)$/ } @outcomes ], [], "partner $n: it hears that (@outcomes)");
     ok(!$refused, "partner $n: there was an end of it");
 }

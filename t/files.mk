@@ -31,9 +31,9 @@ SCRIPT_TESTS = $(filter-out $(addprefix $(srcdir)/,$(check_PROGRAMS)) $(LONG_TES
 numbered = $(filter $(foreach number,$(1),t/$(number)% $(srcdir)/t/$(number)%),$(PROGRAM_TESTS) $(SCRIPT_TESTS))
 # What tells something about memory: all that runs our code. Left out are the rules of the tree, SQL by itself, the
 # model, what measures memory or rules who gets any, and tests of fixtures, of the linker and of scripts.
-RUNNING_TESTS = $(filter-out $(call numbered,160 401 431 432 433 640 650 848 849),$(call numbered,1 2 32 4 5 6 8))
+RUNNING_TESTS = $(filter-out $(call numbered,160 401 431 432 433 640 650 848 849 855 856),$(call numbered,1 2 32 4 5 6 8))
 # What tells something about threads.
-THREADED_TESTS = $(filter-out $(call numbered,320 431 432 433 440 495 640 650 848 849),$(call numbered,32 406 42 43 45 46 47 48 49 5 6 8))
+THREADED_TESTS = $(filter-out $(call numbered,320 431 432 433 440 495 640 650 848 849 855 856),$(call numbered,32 406 42 43 45 46 47 48 49 5 6 8))
 # Of those what has the most of them at work on the same things: loops, sockets, connections, calls through the daemon.
 CORE_TESTS = $(filter-out $(call numbered,495),$(call numbered,45 46 48 49 500 510 513 514 532))
 # What another build of wolfSSL could change, without what never meets it, the long loads and the models.

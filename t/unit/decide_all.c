@@ -515,7 +515,10 @@ static void check_text(const struct situation *situation, const struct flag_set 
         expect_number(situation, "what it says", parsed.bits == set->bits &&
             strcmp(parsed.verify_domain, set->verify_domain) == 0 && strcmp(parsed.sni, set->sni) == 0 &&
             strcmp(parsed.cert, set->cert) == 0 && strcmp(parsed.trust, set->trust) == 0 &&
-            parsed.max_age_s == set->max_age_s && parsed.lookup.is_none == set->lookup.is_none, true);
+            parsed.max_age_s == set->max_age_s && parsed.lookup.is_none == set->lookup.is_none &&
+            parsed.lookup.is_live == set->lookup.is_live && parsed.lookup.count == set->lookup.count &&
+            memcmp(parsed.lookup.steps, set->lookup.steps, set->lookup.count * sizeof(set->lookup.steps[0])) == 0,
+            true);
 }
 
 /* Each step another one of COUNT, so that no two that are gone through beside each other keep step. */

@@ -27,7 +27,8 @@ dist_trelaymigrate_DATA = \
     sql/migrate/0022-say-what-weaken-permits.sql \
     sql/migrate/0023-let-flags-stand-alone.sql \
     sql/migrate/0024-say-which-flags-act.sql \
-    sql/migrate/0025-explain-what-is-held.sql
+    sql/migrate/0025-explain-what-is-held.sql \
+    sql/migrate/0026-say-whose-silence-counts.sql
 dist_bin_SCRIPTS = scripts/trelay-schema
 
 # Tests on a throw-away PostgreSQL cluster: those of src/db, too.
